@@ -1,0 +1,274 @@
+//! What is let in, what is refused, and with which words.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::token::tests::hostile_text;
+use Dialect::{MySql, Postgres, Sqlite};
+use RunMode::{Steps, Transaction};
+
+/// The refusals as `line:column message`, or the statements.
+fn admitted(dialect: Dialect, mode: RunMode, text: &str) -> Result<Vec<&str>, Vec<String>> {
+    match Script::admit(text, dialect, mode) {
+        Ok(script) => Ok(script.statements.iter().map(|s| &text[s.range.clone()]).collect()),
+        Err(refusals) => Err(refusals.iter().map(|r| format!("{} {r}", r.place)).collect()),
+    }
+}
+
+fn refused(dialect: Dialect, mode: RunMode, text: &str) -> Vec<String> {
+    match admitted(dialect, mode, text) {
+        Ok(_) => panic!("{dialect} {mode:?} admits {text}"),
+        Err(refusals) => refusals,
+    }
+}
+
+#[test]
+fn a_transaction_around_the_file_is_taken_for_ours() {
+    let cases = [
+        (Postgres, "-- why\nBEGIN;\n-- a\ncreate table a (b int); \ninsert into a values (1);\nCOMMIT;\n"),
+        (Postgres, "\nstart transaction isolation level read committed; create table a (b int); insert into a values (1); end"),
+        (Postgres, "\nbegin read write; create table a (b int); insert into a values (1); commit and no chain"),
+        (Sqlite, "\nBEGIN IMMEDIATE TRANSACTION; create table a (b int); insert into a values (1); END TRANSACTION;"),
+    ];
+    for (dialect, text) in cases {
+        let script = Script::admit(text, dialect, Transaction).unwrap();
+        assert_eq!(script.notes, [Note::OuterTransaction { place: Place { line: 2, column: 1 } }]);
+        assert_eq!(text[script.body.clone()].replace(['\n'], ""), "create table a (b int); insert into a values (1)");
+        assert_eq!(script.statements.len(), 2);
+    }
+    let empty = Script::admit("begin; commit;", Postgres, Transaction).unwrap();
+    assert_eq!((empty.statements.len(), empty.body), (0, 0..0));
+}
+
+#[test]
+fn the_body_can_be_joined_to_text_on_both_sides() {
+    let text = "-- before\nselect 1; select 2 -- after, without a newline";
+    let script = Script::admit(text, Postgres, Transaction).unwrap();
+    assert_eq!(&text[script.body], "select 1; select 2");
+}
+
+#[test]
+fn all_transaction_control_in_a_transaction_is_refused() {
+    let text = "create table a (b int);\ncommit;\nrollback work;\nbegin isolation level serializable;\nabort;\n\
+                prepare transaction 'x';\ncommit prepared 'x';\nset transaction read only;\nend;\nset transaction read write";
+    assert_eq!(
+        refused(Postgres, Transaction, text),
+        [
+            "2:1 `commit` would take the transaction out of the migration's hands",
+            "3:1 `rollback work` would take the transaction out of the migration's hands",
+            "4:1 `begin isolation level` would take the transaction out of the migration's hands",
+            "5:1 `abort` would take the transaction out of the migration's hands",
+            "6:1 `prepare transaction` would take the transaction out of the migration's hands",
+            "7:1 `commit prepared` would take the transaction out of the migration's hands",
+            "8:1 `set transaction read` changes the transaction in which the migration is recorded",
+            "9:1 `end` would take the transaction out of the migration's hands",
+        ]
+    );
+    for text in [
+        "begin; select 1",
+        "select 1; commit",
+        "begin; select 1; commit; select 2",
+        "begin; select 1; rollback",
+        "begin; select 1; commit and chain",
+        "begin isolation level serializable; select 1; commit",
+        "begin; select 1; commit; begin; select 2; commit",
+    ] {
+        refused(Postgres, Transaction, text);
+    }
+    refused(Sqlite, Transaction, "select 1; /* c */ COMMIT");
+    refused(MySql, Transaction, "select 1; /*!40000 COMMIT */");
+}
+
+#[test]
+fn what_stays_in_the_transaction_is_let_in() {
+    for text in [
+        "savepoint a; insert into t values (1); rollback to savepoint a; release a",
+        "rollback work to a",
+        "set transaction deferrable",
+        "set local lock_timeout = 1",
+        "prepare a as select 1",
+        "do $$ begin commit; end $$",
+        "create function f() returns void begin atomic select pg_advisory_unlock(1); end",
+        "select 'commit; begin;'",
+        "create table \"commit\" (a int)",
+        "copy t from '/tmp/stdin'; copy t from program 'cat'; copy (select 1) to '/tmp/a'",
+        "copy (select a from stdin) to '/tmp/a'",
+        "discard plans",
+        "grant execute on function pg_advisory_unlock(bigint) to a",
+        "cluster t using i; reindex table t; alter type e add value 'x'",
+        "create subscription s connection 'c' publication p with (connect = false)",
+        "alter database d set search_path = a",
+    ] {
+        assert!(admitted(Postgres, Transaction, text).is_ok(), "{text}: {:?}", admitted(Postgres, Transaction, text));
+    }
+}
+
+#[test]
+fn what_needs_a_client_is_refused_in_every_mode() {
+    for mode in [Transaction, Steps] {
+        assert_eq!(
+            refused(Postgres, mode, "copy a from stdin;\nit's a row\n\\.\n\\connect b\nselect 1 \\gset\n;copy b to stdout;"),
+            [
+                "1:1 COPY FROM STDIN needs a client that sends the rows",
+                "4:1 `\\connect` is a command of psql, not SQL",
+                "5:10 `\\gset` is a command of psql, not SQL",
+                "6:2 COPY TO STDOUT needs a client that takes the rows",
+            ]
+        );
+        assert_eq!(
+            refused(MySql, mode, "source a.sql\n\\. b.sql\n"),
+            [
+                "1:1 `source` is a command of the mysql client, not SQL",
+                "2:1 `\\.` is a command of the mysql client, not SQL"
+            ]
+        );
+        assert_eq!(
+            refused(Sqlite, mode, ".read a.sql\nselect 1;\n.mode x\nselect 2;"),
+            [
+                "1:1 `.read` is a command of the sqlite3 shell, not SQL",
+                "3:1 `.mode` is a command of the sqlite3 shell, not SQL"
+            ]
+        );
+    }
+}
+
+#[test]
+fn what_drops_or_blocks_the_lock_is_refused_in_every_mode() {
+    for mode in [Transaction, Steps] {
+        assert_eq!(
+            refused(Postgres, mode, "discard all;\nselect pg_advisory_unlock(1);\nselect \"pg_advisory_unlock_all\"()"),
+            [
+                "1:1 DISCARD ALL drops the migration lock and the session's settings",
+                "2:1 `pg_advisory_unlock` may drop the migration lock",
+                "3:1 `pg_advisory_unlock_all` may drop the migration lock",
+            ]
+        );
+        assert_eq!(
+            refused(MySql, mode, "do RELEASE_LOCK('a');\nlock tables a write;\nflush tables with read lock"),
+            [
+                "1:1 `release_lock` may drop the migration lock",
+                "2:1 `lock tables` would lock the migration's own tables out",
+                "3:1 `flush tables` would lock the migration's own tables out",
+            ]
+        );
+        assert!(admitted(MySql, mode, "unlock tables; flush tables").is_ok());
+    }
+}
+
+#[test]
+fn what_cannot_run_in_a_transaction_is_refused_in_one_only() {
+    let postgres = [
+        "create index concurrently i on t (a)",
+        "create unique index concurrently i on t (a)",
+        "drop index concurrently i",
+        "reindex (verbose) index concurrently i",
+        "reindex (concurrently) index i",
+        "reindex database d",
+        "reindex (verbose) system d",
+        "vacuum analyze t",
+        "alter system reset all",
+        "create database d",
+        "drop database d",
+        "create tablespace s location '/tmp'",
+        "drop tablespace s",
+        "create subscription s connection 'c' publication p",
+        "drop subscription s",
+        "alter table t detach partition u concurrently",
+        "alter database d set tablespace s",
+        "cluster",
+        "cluster verbose",
+        "cluster (verbose)",
+    ];
+    let sqlite =
+        ["vacuum", "attach 'a' as b", "detach b", "pragma journal_mode = wal", "pragma main.synchronous(off)"];
+    for (dialect, text) in postgres.map(|text| (Postgres, text)).into_iter().chain(sqlite.map(|text| (Sqlite, text))) {
+        let refusals = Script::admit(text, dialect, Transaction).unwrap_err();
+        assert!(refusals[0].help().contains("run_in_transaction = false"), "{text}: {refusals:?}");
+        assert!(refusals[0].to_string().ends_with("cannot run inside a transaction"));
+        assert_eq!(admitted(dialect, Steps, text), Ok(vec![text]));
+        let block = format!("begin; {text}; commit");
+        assert!(Script::admit(&block, dialect, Steps).unwrap_err()[0].help().contains("out of the BEGIN"));
+    }
+    assert!(admitted(Sqlite, Transaction, "pragma journal_mode; pragma user_version = 3").is_ok());
+}
+
+#[test]
+fn outside_a_transaction_a_balanced_one_is_one_step() {
+    let text = "select 1;\nbegin; insert into t values (1); savepoint a; release a; commit;\nvacuum;";
+    let script = Script::admit(text, Postgres, Steps).unwrap();
+    let shown: Vec<_> = script.statements.iter().map(|s| (s.kind, &text[s.range.clone()])).collect();
+    assert_eq!(
+        shown,
+        [
+            (StatementKind::Dml, "select 1"),
+            (StatementKind::Block, "begin; insert into t values (1); savepoint a; release a; commit"),
+            (StatementKind::Alone, "vacuum"),
+        ]
+    );
+    assert_eq!(script.statements[1].place, Place { line: 2, column: 1 });
+}
+
+#[test]
+fn outside_a_transaction_an_unbalanced_one_is_refused() {
+    let cases = [
+        (Postgres, "select 1; begin; select 2", "1:11 the transaction that begins here is not committed in this file"),
+        (Postgres, "select 1; commit", "1:11 `commit` stands in no transaction: no BEGIN before it"),
+        (Postgres, "begin; begin; commit", "1:8 `begin` inside a transaction that the file has begun"),
+        (
+            Postgres,
+            "begin; rollback; commit",
+            "1:8 `rollback` would take the transaction out of the migration's hands",
+        ),
+        (Sqlite, "savepoint a; release a", "1:1 `savepoint a` stands in no transaction: no BEGIN before it"),
+        (MySql, "set autocommit = 0", "1:1 `set autocommit` would take the transaction out of the migration's hands"),
+        (
+            MySql,
+            "set session transaction read only",
+            "1:1 `set session transaction` changes the transaction in which the migration is recorded",
+        ),
+        (MySql, "xa start 'a'", "1:1 `xa start` would take the transaction out of the migration's hands"),
+    ];
+    for (dialect, text, message) in cases {
+        assert_eq!(refused(dialect, Steps, text)[0], message);
+    }
+    assert!(admitted(MySql, Steps, "set @@session.autocommit = 1; begin not atomic select 1; end").is_ok());
+}
+
+#[test]
+fn what_may_surprise_is_noted() {
+    let note = |dialect, mode, text| Script::admit(text, dialect, mode).unwrap().notes;
+    let place = |line, column| Place { line, column };
+    assert_eq!(note(Sqlite, Transaction, "pragma foreign_keys = off"), [Note::PragmaIgnored { place: place(1, 1) }]);
+    assert_eq!(note(Sqlite, Steps, "pragma foreign_keys = off"), []);
+    assert_eq!(
+        note(MySql, Steps, "begin; insert into t values (1);\ncreate table a (b int); commit"),
+        [Note::ImplicitCommit { place: place(2, 1) }]
+    );
+}
+
+#[test]
+fn what_has_no_end_is_refused_with_what_stands_before() {
+    assert_eq!(
+        refused(Postgres, Transaction, "commit; select 'a"),
+        ["1:1 `commit` would take the transaction out of the migration's hands", "1:16 unterminated string"]
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn no_text_makes_it_panic(text in prop_oneof![4 => hostile_text(), 1 => any::<String>()]) {
+        for dialect in Dialect::ALL {
+            for mode in [Transaction, Steps] {
+                match Script::admit(&text, dialect, mode) {
+                    Ok(script) => prop_assert!(script.body.end <= text.len()),
+                    Err(refusals) => {
+                        prop_assert!(!refusals.is_empty());
+                        prop_assert!(refusals.iter().all(|refusal| !refusal.help().is_empty()));
+                    }
+                }
+            }
+        }
+    }
+}

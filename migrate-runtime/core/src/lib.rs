@@ -1,0 +1,34 @@
+//! The pure heart of `cargo migrate`: what a migration is, what a set of them
+//! says, and what has to be done to a database. Apart from the catalog's
+//! loader nothing here touches a file, a clock, the environment or a database.
+
+mod admit;
+mod catalog;
+mod checksum;
+mod dialect;
+mod divergence;
+pub mod head;
+mod history;
+mod metadata;
+mod place;
+mod plan;
+mod selector;
+mod split;
+mod text;
+mod token;
+mod version;
+
+pub use admit::{Note, Refusal, RefusalKind, RunMode, Script};
+pub use catalog::{Catalog, CatalogError, CatalogFinding, CatalogProblem, CatalogWarning, DownScript, Migration, ReadError, ReadProblem};
+pub use checksum::{Checksum, ChecksumError};
+pub use dialect::{Dialect, UnknownDialect};
+pub use divergence::Divergence;
+pub use history::{Applied, AttemptState, Direction, Edit, History, Recorded, Unfinished};
+pub use metadata::{Kind, Metadata, MetadataError, Transaction};
+pub use place::Place;
+pub use plan::{Down, Goal, Note as PlanNote, OutOfOrder, Plan, PlanError, Policy, Resume, Step, Up, plan};
+pub use selector::{Selector, SelectorError, find};
+pub use split::{SplitError, Statement, StatementKind, Unterminated, split};
+pub use text::{TextError, decode};
+pub use token::{Token, TokenKind, Tokens, tokenize};
+pub use version::{MAX_VERSION_CHARS, Version, VersionError};

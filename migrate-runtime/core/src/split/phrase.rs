@@ -1,0 +1,91 @@
+//! The words that a statement begins with, and patterns over them: enough to
+//! tell a `CREATE INDEX CONCURRENTLY` from a `CREATE TABLE` without a parser.
+
+use crate::token::{executable_text, tokenize};
+use crate::{Dialect, TokenKind};
+
+/// A token that means something, with its text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lexeme<'t> {
+    pub(crate) kind: TokenKind,
+    pub(crate) text: &'t str,
+}
+
+impl Lexeme<'_> {
+    /// Whether it is this keyword, in any case.
+    pub(crate) fn is(&self, keyword: &str) -> bool {
+        self.kind == TokenKind::Word && self.text.eq_ignore_ascii_case(keyword)
+    }
+}
+
+/// The lexemes of a statement, without blanks and hints. What stands in
+/// MySQL's executable comments is read as the server reads it.
+pub(crate) fn lexemes(statement: &str, dialect: Dialect) -> impl Iterator<Item = Lexeme<'_>> {
+    tokenize(statement, dialect).filter(|token| !token.is_blank()).flat_map(move |token| {
+        let text = &statement[token.range];
+        let executable = if token.kind == TokenKind::Hint { executable_text(text) } else { None };
+        let plain = (token.kind != TokenKind::Hint).then_some(Lexeme { kind: token.kind, text });
+        let inner = executable.into_iter().flat_map(move |inner| {
+            tokenize(inner, dialect)
+                .filter(|token| !token.is_blank() && token.kind != TokenKind::Hint)
+                .map(move |token| Lexeme { kind: token.kind, text: &inner[token.range] })
+        });
+        plain.into_iter().chain(inner)
+    })
+}
+
+/// How many lexemes tell what a statement is.
+const OPENING: usize = 16;
+
+/// The lexemes that a statement begins with.
+#[derive(Debug)]
+pub(crate) struct Opening<'t>(Vec<Lexeme<'t>>);
+
+impl<'t> Opening<'t> {
+    /// Of a statement's text.
+    pub(crate) fn of(statement: &'t str, dialect: Dialect) -> Self {
+        Self(lexemes(statement, dialect).take(OPENING).collect())
+    }
+
+    /// Whether the statement begins with `pattern`: words, `[WORD]` that may
+    /// be missing, and alternatives `A|B`.
+    pub(crate) fn starts(&self, pattern: &str) -> bool {
+        self.after(pattern).is_some()
+    }
+
+    /// Whether the statement is `pattern` and nothing else.
+    pub(crate) fn is_exactly(&self, pattern: &str) -> bool {
+        self.after(pattern).is_some_and(<[_]>::is_empty)
+    }
+
+    /// The lexemes of the opening that follow `pattern`, if it matches.
+    pub(crate) fn after(&self, pattern: &str) -> Option<&[Lexeme<'t>]> {
+        let mut rest = self.0.as_slice();
+        for word in pattern.split_ascii_whitespace() {
+            let bare = word.trim_start_matches('[').trim_end_matches(']');
+            match rest.split_first() {
+                Some((first, after)) if bare.split('|').any(|keyword| first.is(keyword)) => rest = after,
+                _ if bare.len() < word.len() => {}
+                _ => return None,
+            }
+        }
+        Some(rest)
+    }
+
+    /// Whether the word is among the opening's.
+    pub(crate) fn has(&self, keyword: &str) -> bool {
+        self.0.iter().any(|lexeme| lexeme.is(keyword))
+    }
+
+    /// The lexemes themselves.
+    pub(crate) fn lexemes(&self) -> &[Lexeme<'t>] {
+        &self.0
+    }
+
+    /// The first `count` words as the statement has them, for a message.
+    pub(crate) fn words(&self, count: usize) -> String {
+        let words: Vec<&str> =
+            self.0.iter().take_while(|lexeme| lexeme.kind == TokenKind::Word).take(count).map(|l| l.text).collect();
+        words.join(" ")
+    }
+}

@@ -1,0 +1,166 @@
+//! The database itself: create it, drop it, see whether its server answers.
+
+#[cfg(feature = "postgres")]
+use diesel::connection::SimpleConnection;
+use migrate_core::Dialect;
+
+use crate::error::{DatabaseError, OpenError, OpenReason};
+#[cfg(feature = "postgres")]
+use crate::open::connect_postgres;
+use crate::open::{Access, Database, Session};
+use crate::quote::identifier;
+use crate::url::DatabaseUrl;
+
+/// What `create` found and did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    /// It was not there.
+    New,
+    /// It was there already.
+    Existing,
+}
+
+/// What `drop` found and did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// It was there and is gone.
+    Gone,
+    /// It was not there.
+    Absent,
+}
+
+/// Why a database could not be created or dropped.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The URL names no database to create or drop.
+    #[error("the URL names no database")]
+    NoName,
+    /// In memory there is nothing to create or drop.
+    #[error("a database in memory is neither created nor dropped")]
+    InMemory,
+    /// A file of the database, or its directory.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// What the file system says.
+        source: std::io::Error,
+    },
+    /// The server could not be asked.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The server refused.
+    #[error("cannot {doing} database {name}: {source}")]
+    Database {
+        /// `create` or `drop`.
+        doing: &'static str,
+        /// The database.
+        name: String,
+        /// The server's words.
+        source: DatabaseError,
+    },
+}
+
+/// Creates the database that the URL names, with the directories above a file.
+///
+/// # Errors
+/// When the role may not, or the server does not answer.
+pub fn create_database(url: &DatabaseUrl) -> Result<Created, AdminError> {
+    match url.dialect() {
+        Dialect::Sqlite => create_file(url),
+        _ => {
+            let probe = Database::open(url, &Session::new("create", Access::Read));
+            match probe {
+                Ok(_) => Ok(Created::Existing),
+                Err(OpenError::Connect { reason: OpenReason::MissingDatabase, .. }) => {
+                    match on_server(url, "create", |name| format!("CREATE DATABASE {name}")) {
+                        Ok(()) => Ok(Created::New),
+                        // Another runner may have been faster.
+                        Err(error) => match Database::open(url, &Session::new("create", Access::Read)) {
+                            Ok(_) => Ok(Created::Existing),
+                            Err(_) => Err(error),
+                        },
+                    }
+                }
+                Err(error) => Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Drops the database that the URL names, whoever is connected to it.
+///
+/// # Errors
+/// As [`create_database`].
+pub fn drop_database(url: &DatabaseUrl) -> Result<Dropped, AdminError> {
+    match url.dialect() {
+        Dialect::Sqlite => drop_file(url),
+        _ => match Database::open(url, &Session::new("drop", Access::Read)) {
+            Err(OpenError::Connect { reason: OpenReason::MissingDatabase, .. }) => Ok(Dropped::Absent),
+            Err(error) => Err(error.into()),
+            Ok(_) => on_server(url, "drop", |name| format!("DROP DATABASE {name} WITH (FORCE)")).map(|()| Dropped::Gone),
+        },
+    }
+}
+
+/// Whether the server answers for this database; the error says why not.
+///
+/// # Errors
+/// Why there is no connection.
+pub fn is_reachable(url: &DatabaseUrl) -> Result<(), OpenError> {
+    Database::open(url, &Session::new("wait", Access::Read)).map(|_| ())
+}
+
+fn create_file(url: &DatabaseUrl) -> Result<Created, AdminError> {
+    let path = url.sqlite_path().ok_or(AdminError::InMemory)?;
+    let failed = |path: &std::path::Path| {
+        let path = path.to_owned();
+        move |source| AdminError::File { path, source }
+    };
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        std::fs::create_dir_all(parent).map_err(failed(parent))?;
+    }
+    match std::fs::File::create_new(path) {
+        // An empty file is an empty database.
+        Ok(_) => Ok(Created::New),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(Created::Existing),
+        Err(source) => Err(AdminError::File { path: path.to_owned(), source }),
+    }
+}
+
+fn drop_file(url: &DatabaseUrl) -> Result<Dropped, AdminError> {
+    let path = url.sqlite_path().ok_or(AdminError::InMemory)?;
+    if !path.exists() {
+        return Ok(Dropped::Absent);
+    }
+    // The journals first: alone they would be taken for those of a new file.
+    for suffix in ["-journal", "-wal", "-shm", ""] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(suffix);
+        match std::fs::remove_file(&file) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(AdminError::File { path: file.into(), source }),
+        }
+    }
+    Ok(Dropped::Gone)
+}
+
+#[cfg(feature = "postgres")]
+fn on_server(url: &DatabaseUrl, doing: &'static str, sql: impl Fn(&str) -> String) -> Result<(), AdminError> {
+    let name = url.database_name().or_else(|| url.user()).ok_or(AdminError::NoName)?;
+    // Some servers have no `postgres`; `template1` is always there.
+    let mut connection = connect_postgres(&url.with_database("postgres"))
+        .or_else(|_| connect_postgres(&url.with_database("template1")))?;
+    connection.batch_execute(&sql(&identifier(Dialect::Postgres, &name))).map_err(|error| AdminError::Database {
+        doing,
+        name,
+        source: DatabaseError::from(error),
+    })
+}
+
+#[cfg(not(feature = "postgres"))]
+fn on_server(url: &DatabaseUrl, _: &'static str, _: impl Fn(&str) -> String) -> Result<(), AdminError> {
+    let _ = identifier;
+    Err(OpenError::NoBackend(url.dialect()).into())
+}

@@ -1,0 +1,302 @@
+//! What the engine asks of a database: one implementation a dialect. Knows
+//! statements and transactions, not goals and plans.
+
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
+
+use std::ops::Range;
+use std::time::Duration;
+
+use diesel::sql_types::{BigInt, Nullable, Text};
+use migrate_core::Script;
+use migrate_core::Checksum;
+use migrate_core::{Dialect, Direction, Version};
+
+use crate::error::DatabaseError;
+use crate::store::{Attempt, Runner, Store};
+
+/// One database, opened.
+pub(crate) trait Backend {
+    fn dialect(&self) -> Dialect;
+
+    /// The server's process that works for us, once `read` has asked it.
+    fn server_process(&self) -> Option<i32> {
+        None
+    }
+
+    /// The names of our tables there; final once `read` has found them.
+    fn store(&self) -> &Store;
+
+    /// History and journal, in one query without a lock; writes nothing, and
+    /// is empty where there are no tables.
+    fn read(&mut self) -> Result<Vec<HistoryRow>, DatabaseError>;
+
+    /// The steps of an attempt outside a transaction.
+    fn read_steps(&mut self, attempt: i64) -> Result<Vec<StepRow>, DatabaseError>;
+
+    /// The journal, newest first.
+    fn read_attempts(&mut self, limit: Option<u64>) -> Result<Vec<AttemptRow>, DatabaseError>;
+
+    /// The id of the newest attempt of a run.
+    fn read_attempt_of(&mut self, runner: &Runner) -> Result<i64, DatabaseError>;
+
+    /// Gets ready to write: lock, session settings, tables. Asked again before
+    /// each plan; what is had already is kept.
+    fn claim(&mut self, scope: LockScope) -> Result<Claim, DatabaseError>;
+
+    /// Gives the lock back.
+    fn release(&mut self);
+
+    /// Who has the lock that we wait for.
+    fn holder(&mut self) -> Option<String>;
+
+    /// Runs a migration, its history row and its journal row in one transaction.
+    fn apply(&mut self, work: &Work<'_>) -> Result<Outcome, Stop>;
+
+    /// Opens the one transaction of a whole run.
+    fn begin_run(&mut self) -> Result<Claim, DatabaseError>;
+
+    /// Runs a migration inside the transaction of the run.
+    fn apply_in_run(&mut self, work: &Work<'_>, pace: Pace) -> Result<(), Stop>;
+
+    /// Commits the transaction of the run.
+    fn commit_run(&mut self) -> Result<(), DatabaseError>;
+
+    /// Takes back whatever a failed transaction left open.
+    fn rollback(&mut self);
+
+    /// Writes to our own tables, in a transaction, provided the lock is ours.
+    fn write(&mut self, sql: &str) -> Result<(), DatabaseError>;
+
+    /// Runs one statement of a migration in a transaction with the writes that
+    /// record it, provided the lock is ours.
+    fn run_recorded(&mut self, before: &str, statement: &str, after: &str) -> Result<(), StatementError>;
+
+    /// Runs one statement by itself, in autocommit.
+    fn run_alone(&mut self, statement: &str) -> Result<(), StatementError>;
+
+    /// Removes what an interrupted attempt at this very statement may have
+    /// left, so that it can be run again.
+    fn heal(&mut self, statement: &str) -> Result<(), DatabaseError>;
+
+    /// What became of a statement that was interrupted, as far as the database
+    /// can tell.
+    fn settle(&mut self, statement: &str) -> Result<Settled, DatabaseError>;
+
+    /// Puts the session back after a migration outside a transaction.
+    fn reset_session(&mut self) -> Result<(), DatabaseError>;
+
+    /// Whether `error` says that the lock is not ours.
+    fn is_lock_lost(&self, error: &DatabaseError) -> bool;
+}
+
+/// How long the lock has to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LockScope {
+    /// Each transaction takes it for itself.
+    Transaction,
+    /// Over statements outside a transaction.
+    Session,
+}
+
+/// What asking for the lock gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// Ready, and nothing has changed since the history was read.
+    Ready,
+    /// Ready, but read and plan again: others may have worked before us.
+    Fresh,
+    /// Another runner has it.
+    Busy,
+}
+
+/// What became of a statement whose runner went away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// It took effect.
+    Done,
+    /// It may be run (again), once healed.
+    Repeat,
+    /// The database cannot tell.
+    Unknown,
+}
+
+/// How a migration is sent inside the transaction of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As a whole.
+    Batch,
+    /// Statement by statement, to learn which one fails.
+    Statements,
+}
+
+/// One migration, ready to be run.
+pub(crate) struct Work<'a> {
+    pub(crate) version: &'a Version,
+    pub(crate) name: &'a str,
+    pub(crate) direction: Direction,
+    pub(crate) text: &'a str,
+    pub(crate) script: &'a Script,
+    pub(crate) raw: Checksum,
+    pub(crate) semantic: Checksum,
+    pub(crate) down: Option<&'a str>,
+    pub(crate) runner: &'a Runner,
+    pub(crate) lock_timeout: Duration,
+    pub(crate) statement_timeout: Duration,
+}
+
+impl Work<'_> {
+    pub(crate) fn attempt(&self) -> Attempt<'_> {
+        Attempt {
+            version: self.version,
+            name: self.name,
+            direction: self.direction,
+            total: self.script.statements.len(),
+            raw: self.raw,
+            semantic: self.semantic,
+            down: self.down,
+            runner: self.runner,
+        }
+    }
+}
+
+/// How a migration in a transaction came out, if it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Committed.
+    Done,
+    /// Another runner has the lock; nothing was done.
+    Busy,
+    /// Another runner has done it; nothing was done.
+    Elsewhere,
+    /// The application held a lock for too long; nothing was done.
+    LockTimeout { statement: Option<usize> },
+}
+
+/// Why a migration stopped.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Its own SQL; `statement` is its index from 0.
+    Migration { statement: Option<usize>, range: Option<Range<usize>>, error: DatabaseError },
+    /// The connection or our own tables.
+    Database(DatabaseError),
+}
+
+/// An error of one statement, with the byte in it that the server points at.
+#[derive(Debug)]
+pub(crate) struct StatementError {
+    pub(crate) error: DatabaseError,
+    pub(crate) offset: Option<usize>,
+}
+
+impl From<DatabaseError> for StatementError {
+    fn from(error: DatabaseError) -> Self {
+        Self { error, offset: None }
+    }
+}
+
+/// A row of the history joined with the journal.
+#[derive(Debug, diesel::QueryableByName)]
+pub(crate) struct HistoryRow {
+    #[diesel(sql_type = Text)]
+    pub(crate) version: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) run_on: Option<String>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub(crate) attempt: Option<i64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) name: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) direction: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) state: Option<String>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub(crate) statements_total: Option<i64>,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub(crate) statements_done: Option<i64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) raw_checksum: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) semantic_checksum: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) error: Option<String>,
+}
+
+/// A row of the steps of one attempt.
+#[derive(Debug, diesel::QueryableByName)]
+pub(crate) struct StepRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) n: i64,
+    #[diesel(sql_type = Text)]
+    pub(crate) sha256: String,
+    #[diesel(sql_type = Text)]
+    pub(crate) state: String,
+}
+
+/// A row of the journal.
+#[derive(Debug, Clone, diesel::QueryableByName)]
+pub struct AttemptRow {
+    /// Ascending in the order of attempts.
+    #[diesel(sql_type = BigInt)]
+    pub id: i64,
+    /// The migration's version.
+    #[diesel(sql_type = Text)]
+    pub version: String,
+    /// Its directory's name then.
+    #[diesel(sql_type = Text)]
+    pub name: String,
+    /// `up`, `down`, `baseline` or `repair`.
+    #[diesel(sql_type = Text)]
+    pub direction: String,
+    /// `running`, `done` or `failed`.
+    #[diesel(sql_type = Text)]
+    pub state: String,
+    /// Statements in the file then.
+    #[diesel(sql_type = BigInt)]
+    pub statements_total: i64,
+    /// Statements applied.
+    #[diesel(sql_type = BigInt)]
+    pub statements_done: i64,
+    /// The error that stopped it.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub error: Option<String>,
+    /// When, as the database writes it.
+    #[diesel(sql_type = Text)]
+    pub started_at: String,
+    /// How long, without the COMMIT, in microseconds.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub duration_us: Option<i64>,
+    /// user@host.
+    #[diesel(sql_type = Text)]
+    pub applied_by: String,
+    /// The tool's name and version.
+    #[diesel(sql_type = Text)]
+    pub tool_version: String,
+    /// The run that it belonged to.
+    #[diesel(sql_type = Text)]
+    pub run_id: String,
+}
+
+/// One number, for small questions.
+#[derive(Debug, diesel::QueryableByName)]
+pub(crate) struct IdRow {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub(crate) id: Option<i64>,
+}
+
+/// The bytes of `statement` to point at when the server names none: its first
+/// line.
+pub(crate) fn first_line(text: &str, statement: &Range<usize>) -> Range<usize> {
+    let end = text[statement.clone()].find('\n').map_or(statement.end, |n| statement.start + n);
+    statement.start..end
+}
+
+/// The bytes of the word that begins at `offset`, or of one character.
+pub(crate) fn word_at(text: &str, offset: usize) -> Range<usize> {
+    let rest = &text[offset.min(text.len())..];
+    let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+    let one = rest.chars().next().map_or(0, char::len_utf8);
+    offset..offset + word.max(one)
+}

@@ -1,0 +1,426 @@
+//! PostgreSQL: one round trip a migration, with the transaction's own lock and
+//! the history row first. Generic over Diesel's connections.
+
+mod batch;
+mod facts;
+mod index;
+
+use std::time::Instant;
+
+use diesel::connection::LoadConnection;
+use diesel::pg::Pg;
+use diesel::{Connection, RunQueryDsl};
+use migrate_core::{Dialect, Direction};
+
+use self::batch::{Batch, Part};
+use self::facts::Facts;
+use super::{
+    AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Settled, StatementError, StepRow, Stop, Work,
+    first_line, word_at,
+};
+use crate::error::{DatabaseError, DatabaseErrorKind};
+use crate::lock;
+use crate::quote::{dollar, identifier};
+use crate::store::{AttemptEnd, Runner, Store};
+
+// Texts of our own, which come back whatever language the server speaks.
+const LOCK_NOT_OURS: &str = "cargo-migrate: lock not ours";
+const NOT_APPLIED: &str = "cargo-migrate: not applied";
+const LOCK_TIMEOUT: &str = "cargo-migrate: lock timeout";
+
+/// Names of one service on one PostgreSQL database.
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    /// The configured schema; otherwise the search path decides.
+    pub(crate) schema: Option<String>,
+    pub(crate) history_table: String,
+    /// Shown in pg_stat_activity.
+    pub(crate) application: String,
+}
+
+/// A PostgreSQL connection at work.
+pub(crate) struct Postgres<C> {
+    connection: C,
+    names: Names,
+    facts: Option<Facts>,
+    store: Store,
+    settled: bool,
+    session_lock: bool,
+}
+
+impl<C> Postgres<C>
+where
+    C: Connection<Backend = Pg> + LoadConnection,
+{
+    pub(crate) fn new(connection: C, names: Names) -> Self {
+        let store = Store::new(Dialect::Postgres, names.schema.as_deref(), &names.history_table);
+        Self { connection, names, facts: None, store, settled: false, session_lock: false }
+    }
+
+    fn execute(&mut self, sql: &str) -> Result<(), DatabaseError> {
+        self.connection.batch_execute(sql).map_err(DatabaseError::from)
+    }
+
+    fn rows<R>(&mut self, sql: &str) -> Result<Vec<R>, DatabaseError>
+    where
+        R: diesel::deserialize::QueryableByName<Pg> + 'static,
+    {
+        Ok(diesel::sql_query(sql).load(&mut self.connection)?)
+    }
+
+    fn key(&self) -> i64 {
+        lock::key(&self.store.history)
+    }
+
+    /// Takes the transaction's lock, or raises our own error; `then` goes on
+    /// inside the same block.
+    fn lock_or_raise(&self, then: &str) -> String {
+        let body = format!(
+            "BEGIN IF NOT pg_catalog.pg_try_advisory_xact_lock({}) THEN RAISE EXCEPTION '{LOCK_NOT_OURS}'; END IF; {then}END",
+            self.key()
+        );
+        format!("DO {};\n", dollar(&body))
+    }
+
+    fn record_first(&self, work: &Work<'_>) -> (String, String) {
+        match work.direction {
+            Direction::Up => (String::new(), self.store.insert_history(work.version)),
+            Direction::Down => {
+                let delete = self.store.delete_history(work.version);
+                (format!("{delete}; IF NOT FOUND THEN RAISE EXCEPTION '{NOT_APPLIED}'; END IF; "), String::new())
+            }
+        }
+    }
+
+    /// Puts back what a file may have set, so that neither our own writes nor
+    /// the next migration see it.
+    fn put_back(&self) -> String {
+        self.facts.as_ref().map(Facts::restore).unwrap_or_default()
+    }
+
+    fn record_last(&self, work: &Work<'_>) -> String {
+        let end = AttemptEnd::Done {
+            started: "now()",
+            duration_us: "(extract(epoch from clock_timestamp() - now()) * 1000000)::bigint",
+        };
+        self.store.insert_attempt(&work.attempt(), &end)
+    }
+
+    fn begin(&self, work: &Work<'_>) -> String {
+        let (locked, after) = self.record_first(work);
+        format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{}{after}", timeouts(work), self.lock_or_raise(&locked))
+    }
+
+    fn end(&self, work: &Work<'_>) -> String {
+        format!("\n;\n{}{}", self.put_back(), self.record_last(work))
+    }
+
+    /// What an error of a batch means, before it is taken for the migration's.
+    fn ours(&self, error: &DatabaseError) -> Option<Result<Outcome, Stop>> {
+        if error.message.contains(LOCK_NOT_OURS) {
+            return Some(Ok(Outcome::Busy));
+        }
+        let of_history = error.table.as_deref() == Some(self.names.history_table.as_str());
+        if error.message.contains(NOT_APPLIED) || (error.kind == DatabaseErrorKind::Unique && of_history) {
+            return Some(Ok(Outcome::Elsewhere));
+        }
+        (error.kind == DatabaseErrorKind::Closed).then(|| Err(Stop::Database(error.clone())))
+    }
+
+    /// The transaction once more, statement by statement: names the one that
+    /// fails, or commits.
+    ///
+    /// `timed_out`: each statement runs in a block that turns a lock timeout
+    /// into our own text, because Diesel hides the SQLSTATE and the server may
+    /// speak any language.
+    fn apply_by_statements(&mut self, work: &Work<'_>, suspicion: Suspicion) -> Result<Outcome, Stop> {
+        let begun = self.execute(&self.begin(work));
+        let outcome = match begun {
+            Ok(()) => self.statements_and_end(work, suspicion),
+            Err(error) => self.ours(&error).unwrap_or(Err(Stop::Database(error))),
+        };
+        if !matches!(outcome, Ok(Outcome::Done)) {
+            self.rollback();
+        }
+        outcome
+    }
+
+    fn statements_and_end(&mut self, work: &Work<'_>, suspicion: Suspicion) -> Result<Outcome, Stop> {
+        for (n, statement) in work.script.statements.iter().enumerate() {
+            let text = &work.text[statement.range.clone()];
+            let sent = match suspicion {
+                Suspicion::None => text.to_owned(),
+                Suspicion::LockTimeout => {
+                    let run = dollar(text);
+                    let body = format!(
+                        "BEGIN EXECUTE {run}; EXCEPTION WHEN lock_not_available THEN RAISE EXCEPTION '{LOCK_TIMEOUT}'; END"
+                    );
+                    format!("DO {}", dollar(&body))
+                }
+            };
+            let Err(error) = self.execute(&sent) else { continue };
+            if error.message.contains(LOCK_TIMEOUT) {
+                return Ok(Outcome::LockTimeout { statement: Some(n) });
+            }
+            if error.kind == DatabaseErrorKind::Closed {
+                return Err(Stop::Database(error));
+            }
+            let range = Some(first_line(work.text, &statement.range));
+            return Err(Stop::Migration { statement: Some(n), range, error });
+        }
+        let end = format!("{}COMMIT", self.end(work));
+        match self.execute(&end) {
+            Ok(()) => Ok(Outcome::Done),
+            Err(error) if error.kind == DatabaseErrorKind::Closed => Err(Stop::Database(error)),
+            // Deferred constraints are checked by COMMIT.
+            Err(error) => Err(Stop::Migration { statement: None, range: None, error }),
+        }
+    }
+}
+
+/// Whether a failed migration may have run into its lock timeout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Suspicion {
+    None,
+    LockTimeout,
+}
+
+fn timeouts(work: &Work<'_>) -> String {
+    format!(
+        "SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {};\n",
+        work.lock_timeout.as_millis(),
+        work.statement_timeout.as_millis()
+    )
+}
+
+/// What a position in a batch points at: the migration's bytes, or its end.
+fn migration_error(work: &Work<'_>, part: Part, error: DatabaseError) -> Stop {
+    let Part::Body(byte) = part else { return Stop::Migration { statement: None, range: None, error } };
+    let offset = work.script.body.start + byte;
+    let statements = &work.script.statements;
+    let statement = statements.iter().position(|statement| offset < statement.range.end).or(statements.len().checked_sub(1));
+    Stop::Migration { statement, range: Some(word_at(work.text, offset)), error }
+}
+
+impl<C> Backend for Postgres<C>
+where
+    C: Connection<Backend = Pg> + LoadConnection,
+{
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    fn server_process(&self) -> Option<i32> {
+        self.facts.as_ref().map(|facts| facts.pid)
+    }
+
+    fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn read(&mut self) -> Result<Vec<HistoryRow>, DatabaseError> {
+        let (facts, rows) = facts::read(&mut self.connection, &self.names)?;
+        let schema = facts.schema.clone();
+        self.store = Store::new(Dialect::Postgres, schema.as_deref(), &self.names.history_table);
+        // A file may have changed the session; what we found first counts.
+        match &mut self.facts {
+            Some(known) => known.refresh(facts),
+            None => self.facts = Some(facts),
+        }
+        Ok(rows)
+    }
+
+    fn read_steps(&mut self, attempt: i64) -> Result<Vec<StepRow>, DatabaseError> {
+        self.rows(&self.store.select_steps(attempt))
+    }
+
+    fn read_attempts(&mut self, limit: Option<u64>) -> Result<Vec<AttemptRow>, DatabaseError> {
+        if !self.facts.as_ref().is_some_and(|facts| facts.journal) {
+            return Ok(Vec::new());
+        }
+        self.rows(&self.store.select_attempts(limit))
+    }
+
+    fn read_attempt_of(&mut self, runner: &Runner) -> Result<i64, DatabaseError> {
+        let rows: Vec<IdRow> = self.rows(&self.store.select_attempt_of(runner))?;
+        rows.first().and_then(|row| row.id).ok_or_else(|| DatabaseError::other("the journal lost an attempt".into()))
+    }
+
+    fn claim(&mut self, scope: LockScope) -> Result<Claim, DatabaseError> {
+        let Some(facts) = self.facts.as_mut() else { return Ok(Claim::Fresh) };
+        if facts.standby {
+            let message = "the server is in recovery".to_owned();
+            return Err(DatabaseError { kind: DatabaseErrorKind::ReadOnly, ..DatabaseError::other(message) });
+        }
+        if !self.settled {
+            let path = facts.settle(self.names.schema.as_deref());
+            let settings = facts::session_settings(&self.names.application, &path);
+            self.execute(&settings)?;
+            self.settled = true;
+        }
+        if scope == LockScope::Session && !self.session_lock {
+            let sql = format!("SELECT pg_catalog.pg_try_advisory_lock({})::int::bigint AS id", self.key());
+            let got: Vec<IdRow> = self.rows(&sql)?;
+            self.session_lock = got.first().and_then(|row| row.id) == Some(1);
+            return Ok(if self.session_lock { Claim::Fresh } else { Claim::Busy });
+        }
+        let facts = self.facts.as_ref();
+        if facts.is_some_and(|facts| facts.history && facts.journal && facts.steps) {
+            return Ok(Claim::Ready);
+        }
+        let schema = match (&self.names.schema, facts.is_some_and(|facts| facts.schema_exists)) {
+            (Some(schema), false) => {
+                format!("CREATE SCHEMA IF NOT EXISTS {};\n", identifier(Dialect::Postgres, schema))
+            }
+            _ => String::new(),
+        };
+        let sql = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{schema}{}COMMIT",
+            self.lock_or_raise(""),
+            self.store.create_tables()
+        );
+        match self.execute(&sql) {
+            Ok(()) => Ok(Claim::Fresh),
+            Err(error) => {
+                self.rollback();
+                if error.message.contains(LOCK_NOT_OURS) { Ok(Claim::Busy) } else { Err(error) }
+            }
+        }
+    }
+
+    fn release(&mut self) {
+        if self.session_lock {
+            // On a connection that is gone the lock is gone, too.
+            let _ = self.execute(&format!("SELECT pg_catalog.pg_advisory_unlock({})", self.key()));
+            self.session_lock = false;
+        }
+    }
+
+    fn holder(&mut self) -> Option<String> {
+        let key = self.key().cast_unsigned();
+        let sql = format!(
+            "SELECT concat(coalesce(nullif(a.application_name, ''), a.usename), ', pid ', l.pid, \
+             coalesce(' since ' || a.query_start::timestamp(0)::text, '')) AS text \
+             FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
+             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = {} AND l.objid = {} \
+             AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
+            key >> 32,
+            key & 0xffff_ffff
+        );
+        let rows: Vec<facts::TextRow> = self.rows(&sql).ok()?;
+        rows.into_iter().next().map(|row| row.text)
+    }
+
+    fn apply(&mut self, work: &Work<'_>) -> Result<Outcome, Stop> {
+        let batch = Batch {
+            before: self.begin(work),
+            body: &work.text[work.script.body.clone()],
+            after: format!("{}COMMIT", self.end(work)),
+        };
+        let began = Instant::now();
+        let Err((part, error)) = batch.send(&mut self.connection) else { return Ok(Outcome::Done) };
+        let elapsed = began.elapsed();
+        if error.kind != DatabaseErrorKind::Closed {
+            self.rollback();
+        }
+        if let Some(known) = self.ours(&error) {
+            return known;
+        }
+        if part != Part::Unknown {
+            return Err(migration_error(work, part, error));
+        }
+        let may_have_waited = !work.lock_timeout.is_zero() && elapsed >= work.lock_timeout;
+        let suspicion = if may_have_waited && error.kind == DatabaseErrorKind::Other {
+            Suspicion::LockTimeout
+        } else {
+            Suspicion::None
+        };
+        self.apply_by_statements(work, suspicion)
+    }
+
+    fn begin_run(&mut self) -> Result<Claim, DatabaseError> {
+        let sql = format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{}", self.lock_or_raise(""));
+        match self.execute(&sql) {
+            Ok(()) => Ok(Claim::Ready),
+            Err(error) => {
+                self.rollback();
+                if error.message.contains(LOCK_NOT_OURS) { Ok(Claim::Busy) } else { Err(error) }
+            }
+        }
+    }
+
+    fn apply_in_run(&mut self, work: &Work<'_>, pace: Pace) -> Result<(), Stop> {
+        let (locked, first) = self.record_first(work);
+        let before = format!("{}{}{first}", timeouts(work), self.lock_or_raise(&locked));
+        if pace == Pace::Batch {
+            let batch = Batch { before, body: &work.text[work.script.body.clone()], after: self.end(work) };
+            return batch.send(&mut self.connection).map_err(|(part, error)| match self.ours(&error) {
+                Some(Err(stop)) => stop,
+                _ => migration_error(work, part, error),
+            });
+        }
+        self.execute(&before).map_err(Stop::Database)?;
+        for (n, statement) in work.script.statements.iter().enumerate() {
+            if let Err(error) = self.execute(&work.text[statement.range.clone()]) {
+                let range = Some(first_line(work.text, &statement.range));
+                return Err(Stop::Migration { statement: Some(n), range, error });
+            }
+        }
+        self.execute(&self.end(work)).map_err(Stop::Database)
+    }
+
+    fn commit_run(&mut self) -> Result<(), DatabaseError> {
+        self.execute("COMMIT")
+    }
+
+    fn rollback(&mut self) {
+        // Outside a transaction this is a warning, which nobody sees.
+        let _ = self.execute("ROLLBACK");
+    }
+
+    fn write(&mut self, sql: &str) -> Result<(), DatabaseError> {
+        let sql = format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{sql}COMMIT", self.lock_or_raise(""));
+        self.execute(&sql).inspect_err(|_| self.rollback())
+    }
+
+    fn run_recorded(&mut self, before: &str, statement: &str, after: &str) -> Result<(), StatementError> {
+        let batch = Batch {
+            before: format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{before}", self.lock_or_raise("")),
+            body: statement,
+            after: format!("\n;\n{after}COMMIT"),
+        };
+        batch.send(&mut self.connection).map_err(|(part, error)| {
+            self.rollback();
+            StatementError { error, offset: part.offset() }
+        })
+    }
+
+    fn run_alone(&mut self, statement: &str) -> Result<(), StatementError> {
+        let batch = Batch { before: String::new(), body: statement, after: String::new() };
+        batch.send(&mut self.connection).map_err(|(part, error)| StatementError { error, offset: part.offset() })
+    }
+
+    fn heal(&mut self, statement: &str) -> Result<(), DatabaseError> {
+        let Some(index) = index::built_concurrently(statement) else { return Ok(()) };
+        match self.rows::<index::IndexRow>(&index::query(&index))?.first() {
+            Some(found) if !found.valid => self.execute(&format!("DROP INDEX CONCURRENTLY {}", found.name)),
+            _ => Ok(()),
+        }
+    }
+
+    fn settle(&mut self, statement: &str) -> Result<Settled, DatabaseError> {
+        let Some(index) = index::built_concurrently(statement) else { return Ok(Settled::Unknown) };
+        match self.rows::<index::IndexRow>(&index::query(&index))?.first() {
+            Some(found) if found.valid => Ok(Settled::Done),
+            _ => Ok(Settled::Repeat),
+        }
+    }
+
+    fn reset_session(&mut self) -> Result<(), DatabaseError> {
+        self.execute(&self.put_back())
+    }
+
+    fn is_lock_lost(&self, error: &DatabaseError) -> bool {
+        error.message.contains(LOCK_NOT_OURS)
+    }
+}

@@ -1,0 +1,283 @@
+//! SQLite: a lock file of the operating system beside the database for the
+//! whole run, BEGIN IMMEDIATE for each migration, and the history row first.
+
+mod offset;
+mod sentinel;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use diesel::connection::LoadConnection;
+use diesel::sql_types::{BigInt, Text};
+use diesel::sqlite::Sqlite as SqliteDialect;
+use diesel::{Connection, RunQueryDsl};
+use migrate_core::{Dialect, Direction};
+
+use self::sentinel::Sentinel;
+use super::{
+    AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Settled, StatementError, StepRow, Stop, Work,
+    first_line, word_at,
+};
+use crate::error::{DatabaseError, DatabaseErrorKind};
+use crate::quote::literal;
+use crate::store::{AttemptEnd, Runner, Store};
+
+/// A SQLite connection at work.
+pub(crate) struct Sqlite<C> {
+    connection: C,
+    store: Store,
+    tables: [String; 3],
+    /// The database's file; none in memory, where nobody else can be.
+    path: Option<PathBuf>,
+    sentinel: Option<Sentinel>,
+    ready: bool,
+    foreign_keys: i64,
+}
+
+#[derive(Debug, diesel::QueryableByName)]
+struct NameRow {
+    #[diesel(sql_type = Text)]
+    name: String,
+}
+
+#[derive(Debug, diesel::QueryableByName)]
+struct PragmaRow {
+    #[diesel(sql_type = BigInt)]
+    foreign_keys: i64,
+}
+
+impl<C> Sqlite<C>
+where
+    C: Connection<Backend = SqliteDialect> + LoadConnection,
+{
+    pub(crate) fn new(connection: C, path: Option<PathBuf>, history_table: &str) -> Self {
+        let (journal, steps) = Store::bare_names(history_table);
+        Self {
+            connection,
+            store: Store::new(Dialect::Sqlite, None, history_table),
+            tables: [history_table.to_owned(), journal, steps],
+            path,
+            sentinel: None,
+            ready: false,
+            foreign_keys: 0,
+        }
+    }
+
+    fn execute(&mut self, sql: &str) -> Result<(), DatabaseError> {
+        self.connection.batch_execute(sql).map_err(DatabaseError::from)
+    }
+
+    fn rows<R>(&mut self, sql: &str) -> Result<Vec<R>, DatabaseError>
+    where
+        R: diesel::deserialize::QueryableByName<SqliteDialect> + 'static,
+    {
+        Ok(diesel::sql_query(sql).load(&mut self.connection)?)
+    }
+
+    /// Which of our three tables are there.
+    fn present(&mut self) -> Result<[bool; 3], DatabaseError> {
+        let names: Vec<String> = self.tables.iter().map(|name| literal(Dialect::Sqlite, name)).collect();
+        let sql = format!("SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ({})", names.join(", "));
+        let found: Vec<NameRow> = self.rows(&sql)?;
+        Ok(self.tables.each_ref().map(|table| found.iter().any(|row| row.name.eq_ignore_ascii_case(table))))
+    }
+
+    /// The history row: its primary key makes the migration exactly-once.
+    fn record_first(&mut self, work: &Work<'_>) -> Result<Outcome, Stop> {
+        match work.direction {
+            Direction::Up => match self.execute(&self.store.insert_history(work.version)) {
+                Ok(()) => Ok(Outcome::Done),
+                Err(error) if error.kind == DatabaseErrorKind::Unique => Ok(Outcome::Elsewhere),
+                Err(error) => Err(Stop::Database(error)),
+            },
+            Direction::Down => {
+                let sql = self.store.delete_history(work.version);
+                match diesel::sql_query(sql).execute(&mut self.connection) {
+                    Ok(1) => Ok(Outcome::Done),
+                    Ok(_) => Ok(Outcome::Elsewhere),
+                    Err(error) => Err(Stop::Database(error.into())),
+                }
+            }
+        }
+    }
+
+    fn statements(&mut self, work: &Work<'_>) -> Result<(), Stop> {
+        for (n, statement) in work.script.statements.iter().enumerate() {
+            let text = &work.text[statement.range.clone()];
+            if let Err(error) = self.execute(text) {
+                let range = match offset::of_error(text, &error.message) {
+                    Some(offset) => word_at(work.text, statement.range.start + offset),
+                    None => first_line(work.text, &statement.range),
+                };
+                return Err(Stop::Migration { statement: Some(n), range: Some(range), error });
+            }
+        }
+        Ok(())
+    }
+
+    fn record_last(&self, work: &Work<'_>, began: Instant) -> String {
+        let elapsed = began.elapsed();
+        let started = format!("strftime('%Y-%m-%d %H:%M:%f', 'now', '-{:.3} seconds')", elapsed.as_secs_f64());
+        let end = AttemptEnd::Done { started: &started, duration_us: &elapsed.as_micros().to_string() };
+        self.store.insert_attempt(&work.attempt(), &end)
+    }
+
+    fn apply_begun(&mut self, work: &Work<'_>, began: Instant) -> Result<Outcome, Stop> {
+        let first = self.record_first(work)?;
+        if first != Outcome::Done {
+            return Ok(first);
+        }
+        self.statements(work)?;
+        let end = format!("{}COMMIT", self.record_last(work, began));
+        match self.execute(&end) {
+            Ok(()) => Ok(Outcome::Done),
+            // Deferred foreign keys are checked by COMMIT.
+            Err(error) => Err(Stop::Migration { statement: None, range: None, error }),
+        }
+    }
+}
+
+impl<C> Backend for Sqlite<C>
+where
+    C: Connection<Backend = SqliteDialect> + LoadConnection,
+{
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn read(&mut self) -> Result<Vec<HistoryRow>, DatabaseError> {
+        if let Ok(rows) = self.rows(&self.store.select_history()) {
+            return Ok(rows);
+        }
+        match self.present()? {
+            [false, ..] => Ok(Vec::new()),
+            [true, true, _] => self.rows(&self.store.select_history()),
+            [true, false, _] => self.rows(&self.store.select_history_alone()),
+        }
+    }
+
+    fn read_steps(&mut self, attempt: i64) -> Result<Vec<StepRow>, DatabaseError> {
+        self.rows(&self.store.select_steps(attempt))
+    }
+
+    fn read_attempts(&mut self, limit: Option<u64>) -> Result<Vec<AttemptRow>, DatabaseError> {
+        match self.present()? {
+            [_, true, _] => self.rows(&self.store.select_attempts(limit)),
+            [_, false, _] => Ok(Vec::new()),
+        }
+    }
+
+    fn read_attempt_of(&mut self, runner: &Runner) -> Result<i64, DatabaseError> {
+        let rows: Vec<IdRow> = self.rows(&self.store.select_attempt_of(runner))?;
+        rows.first().and_then(|row| row.id).ok_or_else(|| DatabaseError::other("the journal lost an attempt".into()))
+    }
+
+    fn claim(&mut self, _: LockScope) -> Result<Claim, DatabaseError> {
+        if let (Some(path), None) = (&self.path, &self.sentinel) {
+            let Some(sentinel) = Sentinel::acquire(path)? else { return Ok(Claim::Busy) };
+            self.sentinel = Some(sentinel);
+            return Ok(Claim::Fresh);
+        }
+        if self.ready {
+            return Ok(Claim::Ready);
+        }
+        if let Some(pragma) = self.rows::<PragmaRow>("PRAGMA foreign_keys")?.first() {
+            self.foreign_keys = pragma.foreign_keys;
+        }
+        if self.present()? != [true; 3] {
+            let sql = format!("BEGIN IMMEDIATE;\n{}COMMIT", self.store.create_tables());
+            self.execute(&sql).inspect_err(|_| self.rollback())?;
+        }
+        self.ready = true;
+        // The sentinel has been ours since before the history was read.
+        Ok(Claim::Ready)
+    }
+
+    fn release(&mut self) {
+        self.sentinel = None;
+    }
+
+    fn holder(&mut self) -> Option<String> {
+        sentinel::holder(self.path.as_deref()?)
+    }
+
+    fn apply(&mut self, work: &Work<'_>) -> Result<Outcome, Stop> {
+        let began = Instant::now();
+        self.execute("BEGIN IMMEDIATE").map_err(Stop::Database)?;
+        let outcome = self.apply_begun(work, began);
+        if !matches!(outcome, Ok(Outcome::Done)) {
+            self.rollback();
+        }
+        outcome
+    }
+
+    fn begin_run(&mut self) -> Result<Claim, DatabaseError> {
+        self.execute("BEGIN IMMEDIATE")?;
+        Ok(Claim::Ready)
+    }
+
+    fn apply_in_run(&mut self, work: &Work<'_>, _: Pace) -> Result<(), Stop> {
+        let began = Instant::now();
+        match self.record_first(work)? {
+            Outcome::Done => {}
+            // Under the sentinel only another tool can have done it.
+            Outcome::Elsewhere | Outcome::Busy | Outcome::LockTimeout { .. } => {
+                let message = format!("{} was applied or reverted by another tool meanwhile", work.version);
+                return Err(Stop::Database(DatabaseError::other(message)));
+            }
+        }
+        self.statements(work)?;
+        self.execute(&self.record_last(work, began)).map_err(Stop::Database)
+    }
+
+    fn commit_run(&mut self) -> Result<(), DatabaseError> {
+        self.execute("COMMIT")
+    }
+
+    fn rollback(&mut self) {
+        // Fails where the error has already ended the transaction.
+        let _ = self.execute("ROLLBACK");
+    }
+
+    fn write(&mut self, sql: &str) -> Result<(), DatabaseError> {
+        self.execute(&format!("BEGIN IMMEDIATE;\n{sql}COMMIT")).inspect_err(|_| self.rollback())
+    }
+
+    fn run_recorded(&mut self, before: &str, statement: &str, after: &str) -> Result<(), StatementError> {
+        self.execute(&format!("BEGIN IMMEDIATE;\n{before}"))?;
+        let ran = self
+            .execute(statement)
+            .map_err(|error| StatementError { offset: offset::of_error(statement, &error.message), error })
+            .and_then(|()| self.execute(&format!("{after}COMMIT")).map_err(StatementError::from));
+        ran.inspect_err(|_| self.rollback())
+    }
+
+    fn run_alone(&mut self, statement: &str) -> Result<(), StatementError> {
+        self.execute(statement)
+            .map_err(|error| StatementError { offset: offset::of_error(statement, &error.message), error })
+    }
+
+    fn heal(&mut self, _: &str) -> Result<(), DatabaseError> {
+        // SQLite's statements are atomic, also outside a transaction.
+        Ok(())
+    }
+
+    fn settle(&mut self, _: &str) -> Result<Settled, DatabaseError> {
+        // What cannot share a transaction with its record is VACUUM, a PRAGMA,
+        // ATTACH: nothing that running twice would change.
+        Ok(Settled::Repeat)
+    }
+
+    fn reset_session(&mut self) -> Result<(), DatabaseError> {
+        self.execute(&format!("PRAGMA foreign_keys = {}", self.foreign_keys))
+    }
+
+    fn is_lock_lost(&self, _: &DatabaseError) -> bool {
+        // The operating system takes a file's lock away from nobody.
+        false
+    }
+}

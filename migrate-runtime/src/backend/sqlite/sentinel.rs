@@ -1,0 +1,71 @@
+//! The sentinel: a file beside the database, locked by the operating system
+//! for a whole run and freed by it however the runner ends. The file stays;
+//! removing it would let two runners lock two files of one name.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::DatabaseError;
+
+/// The lock, for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Sentinel {
+    _file: File,
+}
+
+fn path_beside(database: &Path) -> PathBuf {
+    let mut name = OsString::from(database);
+    name.push(".migrate-lock");
+    PathBuf::from(name)
+}
+
+impl Sentinel {
+    /// Tries once; nothing if another runner has it.
+    pub(super) fn acquire(database: &Path) -> Result<Option<Self>, DatabaseError> {
+        let path = path_beside(database);
+        let failed = |doing: &str, error: std::io::Error| {
+            DatabaseError::other(format!("cannot {doing} the lock file {}: {error}", path.display()))
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(|error| failed("open", error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(failed("lock", error)),
+        }
+        // Only for those who wait and want to know for whom: best effort.
+        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "pid {}", std::process::id()));
+        Ok(Some(Self { _file: file }))
+    }
+}
+
+/// What the holder wrote of itself.
+pub(super) fn holder(database: &Path) -> Option<String> {
+    let mut text = String::new();
+    File::open(path_beside(database)).ok()?.take(64).read_to_string(&mut text).ok()?;
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_runner_has_the_sentinel_and_its_end_frees_it() {
+        let name = format!("migrate-sentinel-{}-{}.db", std::process::id(), crate::lock::random());
+        let database = std::env::temp_dir().join(name);
+        let first = Sentinel::acquire(&database).unwrap().unwrap();
+        assert!(Sentinel::acquire(&database).unwrap().is_none());
+        assert_eq!(holder(&database), Some(format!("pid {}", std::process::id())));
+        drop(first);
+        assert!(Sentinel::acquire(&database).unwrap().is_some());
+        std::fs::remove_file(path_beside(&database)).unwrap();
+    }
+}

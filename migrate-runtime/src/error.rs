@@ -1,0 +1,244 @@
+//! What can go wrong in a run, and what state the database is in then. One
+//! text per error; remedies that depend on the face (command or service) are
+//! written there.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use migrate_core::Refusal;
+use migrate_core::{Direction, Place, PlanError, ReadError, Version};
+
+/// An error of the database, without the URL it came from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct DatabaseError {
+    /// The server's own words.
+    pub message: String,
+    /// What sort, where Diesel tells.
+    pub kind: DatabaseErrorKind,
+    /// Position in what was sent, in characters from 1.
+    pub(crate) position: Option<usize>,
+    /// The table that a constraint error names.
+    pub(crate) table: Option<String>,
+}
+
+/// The sorts of database errors that the engine tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseErrorKind {
+    /// A unique constraint.
+    Unique,
+    /// The connection is gone.
+    Closed,
+    /// The transaction or the database is read-only.
+    ReadOnly,
+    /// Everything else.
+    Other,
+}
+
+impl From<diesel::result::Error> for DatabaseError {
+    fn from(error: diesel::result::Error) -> Self {
+        use diesel::result::DatabaseErrorKind as Kind;
+        let diesel::result::Error::DatabaseError(kind, information) = error else {
+            return Self::other(error.to_string());
+        };
+        let message = match information.details() {
+            Some(details) => format!("{} ({details})", information.message().trim_end()),
+            None => information.message().trim_end().to_owned(),
+        };
+        let kind = match kind {
+            Kind::UniqueViolation => DatabaseErrorKind::Unique,
+            Kind::ClosedConnection | Kind::UnableToSendCommand => DatabaseErrorKind::Closed,
+            Kind::ReadOnlyTransaction => DatabaseErrorKind::ReadOnly,
+            _ => DatabaseErrorKind::Other,
+        };
+        let position = information.statement_position().and_then(|position| usize::try_from(position).ok());
+        Self { message, kind, position, table: information.table_name().map(str::to_owned) }
+    }
+}
+
+impl DatabaseError {
+    pub(crate) fn other(message: String) -> Self {
+        Self { message, kind: DatabaseErrorKind::Other, position: None, table: None }
+    }
+}
+
+/// Why a database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The server, its password or its name.
+    #[error("cannot connect to {url}: {message}")]
+    Connect {
+        /// The URL, redacted.
+        url: String,
+        /// The client's own words, redacted.
+        message: String,
+        /// Which remedy fits.
+        reason: OpenReason,
+    },
+    /// `session-setup` failed.
+    #[error("session-setup statement {number} failed: {source}")]
+    SessionSetup {
+        /// Which, from 1.
+        number: usize,
+        /// Why.
+        source: DatabaseError,
+    },
+    /// A dialect that this build does not have.
+    #[error("this build has no {0} backend")]
+    NoBackend(migrate_core::Dialect),
+}
+
+/// What stands in the way of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenReason {
+    /// The server is there, the database is not.
+    MissingDatabase,
+    /// The server does not answer.
+    Unreachable,
+    /// The server answers and refuses.
+    Refused,
+}
+
+/// A migration that stopped.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// Its version.
+    pub version: Version,
+    /// Its directory's name.
+    pub name: String,
+    /// Which way.
+    pub direction: Direction,
+    /// The statement, from 1, where it is known.
+    pub statement: Option<usize>,
+    /// Statements in the file.
+    pub total: usize,
+    /// The file; none for an embedded migration.
+    pub file: Option<PathBuf>,
+    /// The file's text.
+    pub text: String,
+    /// The bytes of `text` to point at.
+    pub range: Option<Range<usize>>,
+    /// The database's words.
+    pub message: String,
+    /// What remains of it in the database.
+    pub remains: Remains,
+}
+
+impl Failure {
+    /// Where in the file.
+    #[must_use]
+    pub fn place(&self) -> Option<Place> {
+        self.range.as_ref().map(|range| Place::of(&self.text, range.start))
+    }
+}
+
+/// What a stopped migration leaves behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remains {
+    /// Nothing: its transaction was rolled back.
+    RolledBack,
+    /// Nothing of the whole run: it was one transaction.
+    RunRolledBack,
+    /// So many statements, each recorded.
+    Statements(usize),
+}
+
+/// A migration's file that holds what cannot be run.
+#[derive(Debug, Clone)]
+pub struct RefusedFile {
+    /// Its version.
+    pub version: Version,
+    /// Its directory's name.
+    pub name: String,
+    /// Which of its files.
+    pub direction: Direction,
+    /// The file; none for an embedded migration.
+    pub file: Option<PathBuf>,
+    /// The file's text.
+    pub text: String,
+    /// All that was refused, in order.
+    pub refusals: Vec<Refusal>,
+}
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no plan.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// A file cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A file changed between the reading of the catalog and its execution.
+    #[error("{} changed while the run was under way", .0.display())]
+    Changed(PathBuf),
+    /// Files hold what a migration must not; nothing was sent.
+    #[error("{} cannot be run: {}", names(.0), .0.iter().flat_map(|file| &file.refusals).map(Refusal::to_string).collect::<Vec<_>>().join("; "))]
+    Refused(Vec<RefusedFile>),
+    /// A statement failed.
+    #[error("migration {} stopped{}: {}", .0.name, statement(.0), .0.message)]
+    Failed(Box<Failure>),
+    /// Outside a transaction: the file's finished part is not what was run.
+    #[error("migration {name} was edited while half applied: statement {statement} is not the one that was run")]
+    EditedWhileHalfApplied {
+        /// Its version.
+        version: Version,
+        /// Its directory's name.
+        name: String,
+        /// The first statement that differs, from 1.
+        statement: usize,
+    },
+    /// The lock could not be had in time.
+    #[error("another runner holds the migration lock, waited {waited:?}{}", holder.as_deref().map(|holder| format!(" ({holder})")).unwrap_or_default())]
+    LockHeld {
+        /// For how long.
+        waited: Duration,
+        /// Who has it, as far as the database tells.
+        holder: Option<String>,
+    },
+    /// Another runner has the lock that was ours.
+    #[error("the migration lock was lost during the run")]
+    LockLost,
+    /// `--single-transaction` cannot be had.
+    #[error("a single transaction is not possible: {0}")]
+    SingleTransaction(String),
+    /// A standby or read-only server.
+    #[error("the server is read-only (a standby?); migrations run on the primary")]
+    ReadOnlyServer,
+    /// The connection broke; whether the last migration was committed is in
+    /// the history.
+    #[error("the connection was lost: {0}")]
+    ConnectionLost(DatabaseError),
+    /// Our own tables could not be read or written.
+    #[error("{doing}: {source}")]
+    Database {
+        /// What we were about.
+        doing: &'static str,
+        /// Why it failed.
+        source: DatabaseError,
+    },
+    /// A signal asked to stop.
+    #[error("interrupted; what is applied is recorded")]
+    Interrupted,
+}
+
+fn names(files: &[RefusedFile]) -> String {
+    let names: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    format!("migration {}", names.join(", "))
+}
+
+fn statement(failure: &Failure) -> String {
+    failure.statement.map(|n| format!(" at statement {n} of {}", failure.total)).unwrap_or_default()
+}
+
+impl Error {
+    pub(crate) fn database(doing: &'static str) -> impl FnOnce(DatabaseError) -> Self {
+        move |source| match source.kind {
+            DatabaseErrorKind::Closed => Self::ConnectionLost(source),
+            DatabaseErrorKind::Unique | DatabaseErrorKind::ReadOnly | DatabaseErrorKind::Other => {
+                Self::Database { doing, source }
+            }
+        }
+    }
+}

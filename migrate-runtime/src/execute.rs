@@ -1,0 +1,385 @@
+//! The run loop: read, plan, lock, execute, and from the start again whenever
+//! another runner got in between. A plan made before waiting is never executed.
+
+mod prepare;
+mod steps;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use migrate_core::RunMode;
+use migrate_core::{AttemptState, Catalog, Direction, Divergence, Down, Goal, History, Plan, PlanError, Step, Up, Version, plan};
+
+use self::prepare::{Prepared, prepare};
+use crate::backend::{Backend, Claim, LockScope, Outcome, Pace, Stop};
+use crate::error::{DatabaseErrorKind, Error, Remains};
+use crate::event::Event;
+use crate::lock::Wait;
+use crate::migrator::{Options, Resolution, Scope};
+use crate::reading;
+
+/// Tries of a migration that waits for a lock of the application's.
+const LOCK_TRIES: u32 = 60;
+const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+const LONGEST_LOCK_PAUSE: Duration = Duration::from_secs(5);
+
+/// What a run did.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The migrations that it applied or reverted, in order.
+    pub done: Vec<Done>,
+}
+
+/// One migration that a run applied or reverted.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// Which, and which way.
+    pub step: Step,
+    /// From its start to its COMMIT's answer.
+    pub duration: Duration,
+    /// Statements in its file.
+    pub statements: usize,
+}
+
+/// One run over one database.
+pub(crate) struct Run<'r> {
+    pub(crate) backend: &'r mut dyn Backend,
+    pub(crate) catalog: &'r Catalog,
+    pub(crate) options: &'r Options,
+    pub(crate) tell: &'r dyn Fn(Event<'_>),
+    pub(crate) report: &'r mut Report,
+    admitted: BTreeSet<(Version, Direction)>,
+    noted: bool,
+}
+
+/// How one migration came out of the loop's view.
+enum Went {
+    Done,
+    /// Another runner was faster or is at work: read and plan again.
+    Again,
+    /// The application held a lock: pause, then read and plan again.
+    Contended(Option<usize>),
+}
+
+impl<'r> Run<'r> {
+    pub(crate) fn new(
+        backend: &'r mut dyn Backend,
+        catalog: &'r Catalog,
+        options: &'r Options,
+        tell: &'r dyn Fn(Event<'_>),
+        report: &'r mut Report,
+    ) -> Self {
+        Self { backend, catalog, options, tell, report, admitted: BTreeSet::new(), noted: false }
+    }
+
+    /// Brings the database to the goal, and gives the lock back on every path.
+    pub(crate) fn reach(&mut self, goal: &Goal) -> Result<(), Error> {
+        let reached = self.reach_locked(goal.clone());
+        self.backend.release();
+        match reached {
+            // A cancelled statement fails with the server's own words.
+            Err(Error::Failed(_) | Error::ConnectionLost(_) | Error::Database { .. }) if self.options.interrupt.is_asked() => {
+                Err(Error::Interrupted)
+            }
+            other => other,
+        }
+    }
+
+    /// Makes the tables, under the lock and with the waiting of a run.
+    pub(crate) fn create_tables(&mut self) -> Result<(), Error> {
+        let mut wait = Wait::new(self.options.lock_wait);
+        loop {
+            self.heed_interrupt()?;
+            reading::read(self.backend, self.catalog)?;
+            match self.claimed(LockScope::Transaction) {
+                Ok(Claim::Ready) => break,
+                Ok(Claim::Fresh) => {}
+                Ok(Claim::Busy) => self.wait_for_the_lock(&mut wait)?,
+                Err(error) => return Err(error),
+            }
+        }
+        self.backend.release();
+        Ok(())
+    }
+
+    /// Writes what a person found of a statement in doubt.
+    pub(crate) fn resolve(&mut self, version: &Version, step: usize, resolution: Resolution) -> Result<bool, Error> {
+        let mut wait = Wait::new(self.options.lock_wait);
+        let resolved = loop {
+            self.heed_interrupt()?;
+            let history = reading::read(self.backend, self.catalog)?;
+            if !self.claim_for_certainty(&mut wait)? {
+                continue;
+            }
+            let unfinished = history.unfinished.get(version);
+            let doubt = unfinished.filter(|unfinished| unfinished.state == AttemptState::InDoubt { statement: step });
+            let Some(doubt) = doubt else { break Ok(false) };
+            let store = self.backend.store();
+            let sql = match resolution {
+                Resolution::Done => store.finish_step(doubt.attempt, step),
+                Resolution::Retry => store.forget_step(doubt.attempt, step),
+            };
+            break self.backend.write(&sql).map(|()| true).map_err(Error::database("cannot write the journal"));
+        };
+        self.backend.release();
+        resolved
+    }
+
+    fn reach_locked(&mut self, mut goal: Goal) -> Result<(), Error> {
+        let mut wait = Wait::new(self.options.lock_wait);
+        let mut tries = 0;
+        let mut certain = false;
+        loop {
+            self.heed_interrupt()?;
+            let history = reading::read(self.backend, self.catalog)?;
+            let plan = match plan(self.catalog, &history, &goal, self.options.policy) {
+                // What looks half done may be at work right now: believe it
+                // only under the lock.
+                Err(PlanError::Diverged(found)) if !certain && found.iter().any(is_of_an_attempt) => {
+                    certain = self.claim_for_certainty(&mut wait)?;
+                    continue;
+                }
+                Err(PlanError::Diverged(found)) if certain && self.settle(&history, &found)? => continue,
+                // Another runner reverted the very one that we were told to.
+                Err(PlanError::NotApplied(_)) if self.noted => return Ok(()),
+                planned => planned?,
+            };
+            self.note_once(&plan);
+            if plan.is_empty() {
+                return Ok(());
+            }
+            goal = pinned(goal, &plan, &history);
+            self.admit(&plan)?;
+            match self.claim(&plan)? {
+                Claim::Busy => {
+                    self.wait_for_the_lock(&mut wait)?;
+                    continue;
+                }
+                Claim::Fresh => continue,
+                Claim::Ready => {}
+            }
+            (self.tell)(Event::Planned { steps: plan.steps.len() });
+            let (done, went) = match self.options.scope {
+                Scope::EachMigration => self.each(&plan, tries)?,
+                Scope::WholeRun => (0, self.whole(&plan)?),
+            };
+            if done > 0 {
+                wait.reset();
+                tries = 0;
+            }
+            match went {
+                Went::Done => return Ok(()),
+                Went::Again => self.wait_for_the_lock(&mut wait)?,
+                Went::Contended(statement) => {
+                    tries += 1;
+                    self.contended(&plan.steps[done], statement, tries)?;
+                }
+            }
+        }
+    }
+
+    fn heed_interrupt(&self) -> Result<(), Error> {
+        if self.options.interrupt.is_asked() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    fn note_once(&mut self, plan: &Plan) {
+        if !self.noted {
+            plan.notes.iter().for_each(|note| (self.tell)(Event::Note(note)));
+        }
+        self.noted = true;
+    }
+
+    /// Everything that a plan would send is read and refused before any of it
+    /// is sent.
+    fn admit(&mut self, plan: &Plan) -> Result<(), Error> {
+        let mut refused = Vec::new();
+        for step in &plan.steps {
+            let key = (step.version.clone(), step.direction);
+            if self.admitted.contains(&key) {
+                continue;
+            }
+            match prepare(self.catalog, step, self.backend.dialect(), self.options) {
+                Ok(prepared) => {
+                    if self.options.scope == Scope::WholeRun && prepared.mode == RunMode::Steps {
+                        return Err(Error::SingleTransaction(format!("migration {} runs outside a transaction", step.name)));
+                    }
+                    self.admitted.insert(key);
+                }
+                Err(Error::Refused(files)) => refused.extend(files),
+                Err(error) => return Err(error),
+            }
+        }
+        if refused.is_empty() { Ok(()) } else { Err(Error::Refused(refused)) }
+    }
+
+    fn claim(&mut self, plan: &Plan) -> Result<Claim, Error> {
+        let steps = |step: &Step| {
+            let migration = self.catalog.get(&step.version);
+            migration.is_some_and(|migration| prepare::mode(migration, self.backend.dialect()) == RunMode::Steps)
+        };
+        let scope = if plan.steps.iter().any(steps) { LockScope::Session } else { LockScope::Transaction };
+        self.claimed(scope)
+    }
+
+    fn claimed(&mut self, scope: LockScope) -> Result<Claim, Error> {
+        self.backend.claim(scope).map_err(|source| match source.kind {
+            DatabaseErrorKind::ReadOnly => Error::ReadOnlyServer,
+            _ => Error::database("cannot prepare the migration tables")(source),
+        })
+    }
+
+    /// Takes the session's lock, so that what the journal says is final.
+    fn claim_for_certainty(&mut self, wait: &mut Wait) -> Result<bool, Error> {
+        match self.claimed(LockScope::Session)? {
+            Claim::Busy => {
+                self.wait_for_the_lock(wait)?;
+                Ok(false)
+            }
+            Claim::Ready | Claim::Fresh => Ok(true),
+        }
+    }
+
+    fn wait_for_the_lock(&mut self, wait: &mut Wait) -> Result<(), Error> {
+        let Some(pause) = wait.next_pause() else {
+            return Err(Error::LockHeld { waited: wait.waited(), holder: self.backend.holder() });
+        };
+        // Short waits are everyday life between replicas; who asks early costs
+        // a round trip each time.
+        let holder = if wait.waited() > Duration::from_millis(500) { self.backend.holder() } else { None };
+        (self.tell)(Event::Waiting { holder: holder.as_deref(), waited: wait.waited() });
+        self.options.interrupt.pause(pause);
+        Ok(())
+    }
+
+    /// The application holds a lock: wait longer each time, and not for ever.
+    fn contended(&mut self, step: &Step, statement: Option<usize>, tries: u32) -> Result<(), Error> {
+        (self.tell)(Event::LockTimeout { step, attempt: tries });
+        if tries >= LOCK_TRIES {
+            let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
+            let message = format!("gave up after {tries} tries: another session holds a lock on what it changes");
+            let range = statement.map(|n| prepared.script.statements[n].range.clone());
+            return Err(prepared.failure(step, statement, range, message, Remains::RolledBack));
+        }
+        let pause = Duration::from_millis(100).saturating_mul(1 << tries.min(6));
+        self.options.interrupt.pause(pause.min(LONGEST_LOCK_PAUSE));
+        Ok(())
+    }
+
+    /// Each migration in its own transaction, or by its steps.
+    fn each(&mut self, plan: &Plan, tries: u32) -> Result<(usize, Went), Error> {
+        for (n, step) in plan.steps.iter().enumerate() {
+            self.heed_interrupt()?;
+            (self.tell)(Event::Started { step, number: n + 1, total: plan.steps.len() });
+            let began = Instant::now();
+            let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
+            let statements = prepared.script.statements.len();
+            match prepared.mode {
+                RunMode::Transaction => match self.in_transaction(step, &prepared, if n == 0 { tries } else { 0 })? {
+                    Went::Done => {}
+                    went => return Ok((n, went)),
+                },
+                RunMode::Steps => steps::run(self.backend, step, &prepared, self.options, self.tell)?,
+            }
+            self.done(step, began, statements);
+        }
+        Ok((plan.steps.len(), Went::Done))
+    }
+
+    fn done(&mut self, step: &Step, began: Instant, statements: usize) {
+        let duration = began.elapsed();
+        (self.tell)(Event::Finished { step, duration, statements });
+        self.report.done.push(Done { step: step.clone(), duration, statements });
+    }
+
+    fn in_transaction(&mut self, step: &Step, prepared: &Prepared, tries: u32) -> Result<Went, Error> {
+        let mut work = prepared.work(step, self.options);
+        if !work.lock_timeout.is_zero() {
+            work.lock_timeout = (work.lock_timeout * 2u32.saturating_pow(tries)).min(LONGEST_LOCK_TIMEOUT.max(work.lock_timeout));
+        }
+        match self.backend.apply(&work) {
+            Ok(Outcome::Done) => Ok(Went::Done),
+            Ok(Outcome::Busy | Outcome::Elsewhere) => Ok(Went::Again),
+            Ok(Outcome::LockTimeout { statement }) => Ok(Went::Contended(statement)),
+            Err(Stop::Database(source)) => Err(Error::database("cannot record the migration")(source)),
+            Err(Stop::Migration { statement, range, error }) => {
+                prepared.record_failure(self.backend, step, self.options, &error.message);
+                Err(prepared.failure(step, statement, range, error.message, Remains::RolledBack))
+            }
+        }
+    }
+
+    /// The whole plan in one transaction.
+    fn whole(&mut self, plan: &Plan) -> Result<Went, Error> {
+        if self.backend.begin_run().map_err(Error::database("cannot begin the transaction"))? == Claim::Busy {
+            return Ok(Went::Again);
+        }
+        match self.whole_begun(plan, None) {
+            // The server did not say where: once more, slowly at that one.
+            Err(Error::Failed(failure)) if failure.statement.is_none() => {
+                self.backend.rollback();
+                if self.backend.begin_run().map_err(Error::database("cannot begin the transaction"))? == Claim::Busy {
+                    return Ok(Went::Again);
+                }
+                self.whole_begun(plan, Some(&failure.version)).inspect_err(|_| self.backend.rollback())?;
+            }
+            other => other.inspect_err(|_| self.backend.rollback())?,
+        }
+        Ok(Went::Done)
+    }
+
+    fn whole_begun(&mut self, plan: &Plan, slowly: Option<&Version>) -> Result<(), Error> {
+        let mut finished = Vec::new();
+        for (n, step) in plan.steps.iter().enumerate() {
+            self.heed_interrupt()?;
+            (self.tell)(Event::Started { step, number: n + 1, total: plan.steps.len() });
+            let began = Instant::now();
+            let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
+            let pace = if slowly == Some(&step.version) { Pace::Statements } else { Pace::Batch };
+            match self.backend.apply_in_run(&prepared.work(step, self.options), pace) {
+                Ok(()) => finished.push((step, began.elapsed(), prepared.script.statements.len())),
+                Err(Stop::Database(source)) => return Err(Error::database("cannot record the migration")(source)),
+                Err(Stop::Migration { statement, range, error }) => {
+                    return Err(prepared.failure(step, statement, range, error.message, Remains::RunRolledBack));
+                }
+            }
+        }
+        self.backend.commit_run().map_err(Error::database("cannot commit the run"))?;
+        for (step, duration, statements) in finished {
+            (self.tell)(Event::Finished { step, duration, statements });
+            self.report.done.push(Done { step: step.clone(), duration, statements });
+        }
+        Ok(())
+    }
+
+    /// Settles what is in doubt where the database itself can tell; says
+    /// whether there was anything, and nothing else is wrong.
+    fn settle(&mut self, history: &History, found: &[Divergence]) -> Result<bool, Error> {
+        if !found.iter().all(|divergence| matches!(divergence, Divergence::InDoubt { .. })) {
+            return Ok(false);
+        }
+        for divergence in found {
+            if !steps::settle(self.backend, self.catalog, history, divergence.version())? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn is_of_an_attempt(divergence: &Divergence) -> bool {
+    matches!(divergence, Divergence::HalfApplied { .. } | Divergence::InDoubt { .. })
+}
+
+/// The goal as versions: a count means the migrations of the first plan, also
+/// when another runner does some of them meanwhile.
+fn pinned(goal: Goal, plan: &Plan, history: &History) -> Goal {
+    let Some(last) = plan.steps.last() else { return goal };
+    match goal {
+        Goal::Up(Up::Count(_)) => Goal::Up(Up::Through(last.version.clone())),
+        Goal::Down(Down::Count(_)) => {
+            let below = history.applied.range(..last.version.clone()).next_back();
+            Goal::Down(below.map_or(Down::Zero, |(version, _)| Down::To(version.clone())))
+        }
+        other => other,
+    }
+}

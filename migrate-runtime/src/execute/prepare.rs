@@ -1,0 +1,140 @@
+//! One step of a plan made ready: its file read, compared with what was
+//! planned, and admitted. Its text lives only as long as the step runs.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use migrate_core::{RunMode, Script};
+use migrate_core::Checksum;
+use migrate_core::{Catalog, Dialect, Direction, Migration, PlanError, Step};
+
+use crate::backend::{Backend, Work};
+use crate::error::{Error, Failure, RefusedFile, Remains};
+use crate::migrator::Options;
+use crate::store::AttemptEnd;
+
+/// A migration's file, ready to be sent.
+pub(super) struct Prepared {
+    pub(super) text: String,
+    pub(super) script: Script,
+    pub(super) mode: RunMode,
+    raw: Checksum,
+    semantic: Checksum,
+    down: Option<String>,
+    file: Option<PathBuf>,
+    lock_timeout: Duration,
+    statement_timeout: Duration,
+}
+
+/// Whether a migration runs in a transaction on this dialect.
+pub(super) fn mode(migration: &Migration, dialect: Dialect) -> RunMode {
+    // MySQL commits implicitly on DDL: there a transaction is no protection.
+    if migration.metadata.transaction.runs_in_transaction() && dialect != Dialect::MySql {
+        RunMode::Transaction
+    } else {
+        RunMode::Steps
+    }
+}
+
+/// Reads and admits the file of a step.
+///
+/// # Errors
+/// When it cannot be read, was changed since the plan, or holds what cannot be
+/// run.
+pub(super) fn prepare(catalog: &Catalog, step: &Step, dialect: Dialect, options: &Options) -> Result<Prepared, Error> {
+    let Some(migration) = catalog.get(&step.version) else {
+        return Err(PlanError::NotInCatalog(step.version.clone()).into());
+    };
+    let file = migration.directory().map(|directory| directory.join(step.direction.file_name()));
+    let down = migration.down()?;
+    let (text, down) = match step.direction {
+        Direction::Up => (migration.up()?, down),
+        Direction::Down => (down.unwrap_or_default(), None),
+    };
+    let raw = Checksum::raw(&text);
+    if step.direction == Direction::Up && raw != migration.raw {
+        return Err(Error::Changed(file.unwrap_or_default()));
+    }
+    if step.direction == Direction::Down && text.trim().is_empty() {
+        return Err(PlanError::Irreversible {
+            version: step.version.clone(),
+            name: step.name.clone(),
+            reason: "its down.sql is empty".to_owned(),
+        }
+        .into());
+    }
+    let mode = mode(migration, dialect);
+    let script = match Script::admit(&text, dialect, mode) {
+        Ok(script) => script,
+        Err(refusals) => {
+            return Err(Error::Refused(vec![RefusedFile {
+                version: step.version.clone(),
+                name: step.name.clone(),
+                direction: step.direction,
+                file,
+                text,
+                refusals,
+            }]));
+        }
+    };
+    Ok(Prepared {
+        semantic: Checksum::semantic(&text, dialect),
+        raw,
+        script,
+        mode,
+        down,
+        file,
+        lock_timeout: migration.metadata.lock_timeout.unwrap_or(options.lock_timeout),
+        statement_timeout: migration.metadata.statement_timeout.unwrap_or(options.statement_timeout),
+        text,
+    })
+}
+
+impl Prepared {
+    pub(super) fn work<'w>(&'w self, step: &'w Step, options: &'w Options) -> Work<'w> {
+        Work {
+            version: &step.version,
+            name: &step.name,
+            direction: step.direction,
+            text: &self.text,
+            script: &self.script,
+            raw: self.raw,
+            semantic: self.semantic,
+            down: self.down.as_deref(),
+            runner: &options.runner,
+            lock_timeout: self.lock_timeout,
+            statement_timeout: self.statement_timeout,
+        }
+    }
+
+    pub(super) fn failure(
+        &self,
+        step: &Step,
+        statement: Option<usize>,
+        range: Option<Range<usize>>,
+        message: String,
+        remains: Remains,
+    ) -> Error {
+        Error::Failed(Box::new(Failure {
+            version: step.version.clone(),
+            name: step.name.clone(),
+            direction: step.direction,
+            statement: statement.map(|n| n + 1),
+            total: self.script.statements.len(),
+            file: self.file.clone(),
+            text: self.text.clone(),
+            range,
+            message,
+            remains,
+        }))
+    }
+
+    /// Writes the journal's row of a failed transaction, after its rollback.
+    /// Best effort: the failure itself matters more.
+    pub(super) fn record_failure(&self, backend: &mut dyn Backend, step: &Step, options: &Options, error: &str) {
+        let work = self.work(step, options);
+        let sql = backend.store().insert_attempt(&work.attempt(), &AttemptEnd::Failed { error });
+        let _ = backend.write(&sql);
+    }
+}

@@ -1,0 +1,204 @@
+//! A migration outside a transaction, statement by statement. What can share a
+//! transaction with its record does; what cannot is recorded as begun before
+//! it runs, so that after a crash we say "in doubt" instead of running it twice.
+
+use std::time::Instant;
+
+use migrate_core::Checksum;
+use migrate_core::StatementKind;
+use migrate_core::tokenize;
+use migrate_core::{AttemptState, Catalog, Direction, History, Step, Version};
+
+use super::prepare::Prepared;
+use crate::backend::{Backend, Settled, StatementError, StepRow, first_line, word_at};
+use crate::error::{DatabaseError, DatabaseErrorKind, Error, Remains};
+use crate::event::Event;
+use crate::migrator::Options;
+use crate::store::AttemptEnd;
+
+/// One attempt under way.
+struct Attempt<'a> {
+    backend: &'a mut dyn Backend,
+    step: &'a Step,
+    prepared: &'a Prepared,
+    id: i64,
+    /// Writes that are due, and go with the next ones in one round trip.
+    due: String,
+}
+
+/// Runs a migration by its steps, from where an earlier attempt stopped.
+pub(super) fn run(
+    backend: &mut dyn Backend,
+    step: &Step,
+    prepared: &Prepared,
+    options: &Options,
+    tell: &dyn Fn(Event<'_>),
+) -> Result<(), Error> {
+    let began = Instant::now();
+    let recording = Error::database;
+    let (id, done, due) = match &step.resume {
+        Some(resume) => {
+            let steps = backend.read_steps(resume.attempt).map_err(recording("cannot read the migration's steps"))?;
+            unedited(step, prepared, &steps[..])?;
+            let due = backend.store().resume_attempt(resume.attempt, prepared.script.statements.len(), &options.runner);
+            (resume.attempt, resume.done, due)
+        }
+        None => {
+            let work = prepared.work(step, options);
+            let sql = backend.store().insert_attempt(&work.attempt(), &AttemptEnd::Running);
+            backend.write(&sql).map_err(recording("cannot record the migration"))?;
+            let id = backend.read_attempt_of(&options.runner).map_err(recording("cannot record the migration"))?;
+            (id, 0, String::new())
+        }
+    };
+    let mut attempt = Attempt { backend, step, prepared, id, due };
+    let ran = attempt.statements(done, options, tell).and_then(|()| attempt.finish(began));
+    let reset = attempt.backend.reset_session().map_err(recording("cannot put the session back"));
+    ran.and(reset)
+}
+
+/// The finished part of the file must be the text that was run.
+fn unedited(step: &Step, prepared: &Prepared, steps: &[StepRow]) -> Result<(), Error> {
+    for row in steps.iter().filter(|row| row.state == "done") {
+        let n = usize::try_from(row.n).unwrap_or_default();
+        let now = n.checked_sub(1).and_then(|n| prepared.script.statements.get(n));
+        let same = now.is_some_and(|now| Checksum::statement(&prepared.text[now.range.clone()]).to_string() == row.sha256);
+        if !same {
+            return Err(Error::EditedWhileHalfApplied { version: step.version.clone(), name: step.name.clone(), statement: n });
+        }
+    }
+    Ok(())
+}
+
+impl Attempt<'_> {
+    fn statements(&mut self, done: usize, options: &Options, tell: &dyn Fn(Event<'_>)) -> Result<(), Error> {
+        let total = self.prepared.script.statements.len();
+        for (index, statement) in self.prepared.script.statements.iter().enumerate() {
+            let n = index + 1;
+            let text = &self.prepared.text[statement.range.clone()];
+            if n <= done {
+                // A new session does not have the old one's settings, and a
+                // table rebuilt without `foreign_keys = OFF` loses its rows.
+                if sets_the_session(text, self.backend) {
+                    self.backend.run_alone(text).map_err(|error| self.failed(n, done, &error))?;
+                }
+                continue;
+            }
+            if options.interrupt.is_asked() {
+                return Err(self.interrupted());
+            }
+            tell(Event::Statement { step: self.step, number: n, total });
+            let checksum = Checksum::statement(text);
+            if done + 1 == n && self.step.resume.is_some() {
+                self.backend.heal(text).map_err(Error::database("cannot remove what an interrupted attempt left"))?;
+            }
+            let due = std::mem::take(&mut self.due);
+            let ran = match statement.kind {
+                StatementKind::Dml | StatementKind::Ddl => {
+                    let after = self.backend.store().record_step(self.id, n, checksum);
+                    let ran = self.backend.run_recorded(&due, text, &after);
+                    if ran.is_err() {
+                        self.due = due;
+                    }
+                    ran
+                }
+                StatementKind::Alone | StatementKind::Block => self.alone(n, text, checksum, &due),
+            };
+            ran.map_err(|error| self.failed(n, n - 1, &error))?;
+        }
+        Ok(())
+    }
+
+    fn alone(&mut self, n: usize, text: &str, checksum: Checksum, due: &str) -> Result<(), StatementError> {
+        let begin = self.backend.store().begin_step(self.id, n, checksum);
+        self.backend.write(&format!("{due}{begin}"))?;
+        self.backend.run_alone(text)?;
+        self.due = self.backend.store().finish_step(self.id, n);
+        Ok(())
+    }
+
+    fn finish(&mut self, began: Instant) -> Result<(), Error> {
+        let store = self.backend.store();
+        let history = match self.step.direction {
+            Direction::Up => store.insert_history(&self.step.version),
+            Direction::Down => format!("{};\n", store.delete_history(&self.step.version)),
+        };
+        let total = self.prepared.script.statements.len();
+        let end = store.finish_attempt(self.id, total, began.elapsed().as_micros());
+        let sql = format!("{}{history}{end}", std::mem::take(&mut self.due));
+        self.backend.write(&sql).map_err(|error| self.recording(error))
+    }
+
+    fn recording(&self, error: DatabaseError) -> Error {
+        if self.backend.is_lock_lost(&error) { Error::LockLost } else { Error::database("cannot record the migration")(error) }
+    }
+
+    /// Records that statement `n` failed and says where.
+    fn failed(&mut self, n: usize, done: usize, failed: &StatementError) -> Error {
+        if failed.error.kind == DatabaseErrorKind::Closed || self.backend.is_lock_lost(&failed.error) {
+            return self.recording(failed.error.clone());
+        }
+        let store = self.backend.store();
+        let forget = store.forget_step(self.id, n);
+        let fail = store.fail_attempt(self.id, &failed.error.message);
+        let sql = format!("{}{forget}{fail}", std::mem::take(&mut self.due));
+        if let Err(error) = self.backend.write(&sql) {
+            return self.recording(error);
+        }
+        let statement = self.prepared.script.statements[n - 1].range.clone();
+        let range = match failed.offset {
+            Some(offset) => word_at(&self.prepared.text, statement.start + offset),
+            None => first_line(&self.prepared.text, &statement),
+        };
+        let remains = Remains::Statements(done);
+        self.prepared.failure(self.step, Some(n - 1), Some(range), failed.error.message.clone(), remains)
+    }
+
+    fn interrupted(&mut self) -> Error {
+        let fail = self.backend.store().fail_attempt(self.id, "interrupted");
+        let sql = format!("{}{fail}", std::mem::take(&mut self.due));
+        match self.backend.write(&sql) {
+            Ok(()) => Error::Interrupted,
+            Err(error) => self.recording(error),
+        }
+    }
+}
+
+/// Whether a statement only sets something for its session.
+fn sets_the_session(text: &str, backend: &dyn Backend) -> bool {
+    let first = tokenize(text, backend.dialect()).find(|token| !token.is_blank());
+    first.is_some_and(|token| {
+        let word = &text[token.range];
+        word.eq_ignore_ascii_case("set") || word.eq_ignore_ascii_case("pragma")
+    })
+}
+
+/// Settles a statement in doubt where the database can tell what became of
+/// it; says whether it could.
+pub(super) fn settle(
+    backend: &mut dyn Backend,
+    catalog: &Catalog,
+    history: &History,
+    version: &Version,
+) -> Result<bool, Error> {
+    let (Some(unfinished), Some(migration)) = (history.unfinished.get(version), catalog.get(version)) else {
+        return Ok(false);
+    };
+    let AttemptState::InDoubt { statement } = unfinished.state else { return Ok(false) };
+    let text = match unfinished.direction {
+        Direction::Up => migration.up()?,
+        Direction::Down => migration.down()?.unwrap_or_default(),
+    };
+    let Ok(statements) = migrate_core::split(&text, backend.dialect()) else { return Ok(false) };
+    let Some(statement_text) = statement.checked_sub(1).and_then(|n| statements.get(n)).map(|s| &text[s.range.clone()]) else {
+        return Ok(false);
+    };
+    let attempt = unfinished.attempt;
+    let sql = match backend.settle(statement_text).map_err(Error::database("cannot look into the statement in doubt"))? {
+        Settled::Unknown => return Ok(false),
+        Settled::Done => backend.store().finish_step(attempt, statement),
+        Settled::Repeat => backend.store().forget_step(attempt, statement),
+    };
+    backend.write(&sql).map_err(Error::database("cannot settle the statement in doubt"))?;
+    Ok(true)
+}

@@ -1,0 +1,177 @@
+//! The migrator: one catalog, the options of a run, and the verbs. The command
+//! and every service call these; there is no other run loop.
+
+use std::time::Duration;
+
+use migrate_core::{Catalog, Goal, History, Plan, Policy, Version, plan};
+
+use crate::backend::AttemptRow;
+use crate::error::Error;
+use crate::event::{Event, Observer};
+use crate::execute::{Report, Run};
+use crate::interrupt::Interrupt;
+use crate::lock::{DEFAULT_LOCK_WAIT, random};
+use crate::open::Database;
+use crate::reading;
+use crate::store::Runner;
+
+/// What one transaction covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// One migration, its history row and its journal row.
+    #[default]
+    EachMigration,
+    /// The whole run: all or nothing.
+    WholeRun,
+}
+
+/// How a run goes about it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What a plan may do without being asked.
+    pub policy: Policy,
+    /// What one transaction covers.
+    pub scope: Scope,
+    /// For how long to wait for another runner.
+    pub lock_wait: Duration,
+    /// For how long a migration waits for the application's locks before it
+    /// lets the application go first; zero waits for ever.
+    pub lock_timeout: Duration,
+    /// Longest run of a statement; zero is for ever.
+    pub statement_timeout: Duration,
+    /// Who runs, for the journal.
+    pub runner: Runner,
+    /// How to ask the run to stop.
+    pub interrupt: Interrupt,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            policy: Policy::default(),
+            scope: Scope::default(),
+            lock_wait: DEFAULT_LOCK_WAIT,
+            lock_timeout: Duration::from_millis(200),
+            statement_timeout: Duration::ZERO,
+            runner: Runner::this_process(concat!("migrate-runtime ", env!("CARGO_PKG_VERSION"))),
+            interrupt: Interrupt::default(),
+        }
+    }
+}
+
+impl Runner {
+    /// This process, with a new run id.
+    #[must_use]
+    pub fn this_process(tool: &str) -> Self {
+        let user = whoami::username().unwrap_or_else(|_| "unknown".to_owned());
+        let host = whoami::hostname().unwrap_or_else(|_| "unknown".to_owned());
+        Self { run_id: format!("{:016x}", random()), applied_by: format!("{user}@{host}"), tool: tool.to_owned() }
+    }
+}
+
+/// How to settle a statement in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution {
+    /// It took effect: go on after it.
+    Done,
+    /// It did not: run it again.
+    Retry,
+}
+
+/// Plans and runs one catalog's migrations.
+pub struct Migrator<'m> {
+    catalog: &'m Catalog,
+    options: Options,
+    observer: Option<Observer<'m>>,
+}
+
+impl<'m> Migrator<'m> {
+    /// A migrator with the options of [`Options::default`].
+    #[must_use]
+    pub fn new(catalog: &'m Catalog) -> Self {
+        Self { catalog, options: Options::default(), observer: None }
+    }
+
+    /// The same with other options.
+    #[must_use]
+    pub fn with_options(self, options: Options) -> Self {
+        Self { options, ..self }
+    }
+
+    /// The same with somebody who listens.
+    #[must_use]
+    pub fn with_observer(self, observer: Observer<'m>) -> Self {
+        Self { observer: Some(observer), ..self }
+    }
+
+    /// What the database says. Takes no lock, writes nothing, and asks for no
+    /// right but SELECT.
+    ///
+    /// # Errors
+    /// When the history or an applied file cannot be read.
+    pub fn history(&self, database: &mut Database) -> Result<History, Error> {
+        reading::read(database.backend(), self.catalog)
+    }
+
+    /// What a run to `goal` would do. Reads only.
+    ///
+    /// # Errors
+    /// As [`Self::history`], and why there is no plan.
+    pub fn plan(&self, database: &mut Database, goal: &Goal) -> Result<Plan, Error> {
+        let history = self.history(database)?;
+        Ok(plan(self.catalog, &history, goal, self.options.policy)?)
+    }
+
+    /// Brings the database to `goal`: safe with any number of runners at once.
+    ///
+    /// `report` holds what was done, also where the run ends in an error.
+    ///
+    /// # Errors
+    /// Why the run ended early. What it had applied is applied and recorded,
+    /// unless the run was one transaction.
+    pub fn run(&self, database: &mut Database, goal: &Goal, report: &mut Report) -> Result<(), Error> {
+        let tell = |event: Event<'_>| {
+            if let Some(observer) = self.observer {
+                observer(event);
+            }
+        };
+        let guard = database.cancel_on(&self.options.interrupt);
+        let run = Run::new(database.backend(), self.catalog, &self.options, &tell, report).reach(goal);
+        drop(guard);
+        run
+    }
+
+    /// Every attempt at every migration, newest first.
+    ///
+    /// # Errors
+    /// When the journal cannot be read; it is empty where there is none.
+    pub fn attempts(&self, database: &mut Database, limit: Option<u64>) -> Result<Vec<AttemptRow>, Error> {
+        let backend = database.backend();
+        backend.read().map_err(Error::database("cannot read the migration history"))?;
+        backend.read_attempts(limit).map_err(Error::database("cannot read the journal"))
+    }
+
+    /// Creates the tables that runs are recorded in, as the first run would.
+    ///
+    /// # Errors
+    /// When the role may not, or another runner holds the lock.
+    pub fn create_tables(&self, database: &mut Database) -> Result<(), Error> {
+        Run::new(database.backend(), self.catalog, &self.options, &|_| {}, &mut Report::default()).create_tables()
+    }
+
+    /// Settles a statement in doubt by what a person found; says whether
+    /// statement `step` (from 1) of `version` was in doubt at all.
+    ///
+    /// # Errors
+    /// When another runner is at work, or the journal cannot be written.
+    pub fn resolve(
+        &self,
+        database: &mut Database,
+        version: &Version,
+        step: usize,
+        resolution: Resolution,
+    ) -> Result<bool, Error> {
+        Run::new(database.backend(), self.catalog, &self.options, &|_| {}, &mut Report::default())
+            .resolve(version, step, resolution)
+    }
+}

@@ -1,0 +1,195 @@
+//! Opening a database by its URL, for one service: read-only where nothing
+//! will be written, so that looking creates nothing.
+
+use std::path::PathBuf;
+
+#[cfg(feature = "postgres")]
+use diesel::pg::PgConnection;
+#[cfg(feature = "sqlite")]
+use diesel::sqlite::SqliteConnection;
+use diesel::connection::SimpleConnection;
+use diesel::Connection;
+use migrate_core::Dialect;
+
+use crate::backend::Backend;
+use crate::error::{DatabaseError, OpenError, OpenReason};
+use crate::interrupt::{CancelGuard, Interrupt};
+use crate::store::DEFAULT_HISTORY_TABLE;
+use crate::url::DatabaseUrl;
+
+/// What to know of a service to open its database.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The service's name, shown to those who look at the server's sessions.
+    pub service: String,
+    /// PostgreSQL: the schema of history and migrations.
+    pub schema: Option<String>,
+    /// The history's name.
+    pub history_table: String,
+    /// Statements to run before anything else.
+    pub setup: Vec<String>,
+    /// What the connection is for.
+    pub access: Access,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Looking: a SQLite database that is not there is not created.
+    Read,
+    /// Running migrations.
+    Write,
+}
+
+impl Session {
+    /// A session of `service` with Diesel's history table and nothing special.
+    #[must_use]
+    pub fn new(service: &str, access: Access) -> Self {
+        Self {
+            service: service.to_owned(),
+            schema: None,
+            history_table: DEFAULT_HISTORY_TABLE.to_owned(),
+            setup: Vec::new(),
+            access,
+        }
+    }
+}
+
+/// An open database of one service.
+pub struct Database {
+    backend: Box<dyn Backend>,
+    url: DatabaseUrl,
+}
+
+impl Database {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When the server, the database or its password is not to be had, or the
+    /// session's set-up fails. No error holds a password.
+    pub fn open(url: &DatabaseUrl, session: &Session) -> Result<Self, OpenError> {
+        let backend: Box<dyn Backend> = match url.dialect() {
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => {
+                let mut connection = connect_postgres(url)?;
+                set_up(&mut connection, &session.setup)?;
+                let names = crate::backend::postgres::Names {
+                    schema: session.schema.clone(),
+                    history_table: session.history_table.clone(),
+                    application: format!("cargo-migrate {}", session.service),
+                };
+                Box::new(crate::backend::postgres::Postgres::new(connection, names))
+            }
+            #[cfg(feature = "sqlite")]
+            Dialect::Sqlite => {
+                let (mut connection, path) = connect_sqlite(url, session.access)?;
+                set_up(&mut connection, &session.setup)?;
+                Box::new(crate::backend::sqlite::Sqlite::new(connection, path, &session.history_table))
+            }
+            other => return Err(OpenError::NoBackend(other)),
+        };
+        Ok(Self { backend, url: url.clone() })
+    }
+
+    pub(crate) fn backend(&mut self) -> &mut dyn Backend {
+        &mut *self.backend
+    }
+
+    /// The dialect that it speaks.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.backend.dialect()
+    }
+
+    /// Cancels the running statement when `interrupt` is triggered.
+    pub(crate) fn cancel_on(&mut self, interrupt: &Interrupt) -> Option<CancelGuard> {
+        #[cfg(feature = "postgres")]
+        if let Some(pid) = self.backend.server_process() {
+            let url = self.url.clone();
+            let cancel = move || {
+                // The server alone can stop a statement; best effort, because
+                // the signal's second arrival ends the process anyway.
+                if let Ok(mut connection) = connect_postgres(&url) {
+                    let _ = connection.batch_execute(&format!("SELECT pg_cancel_backend({pid})"));
+                }
+            };
+            return Some(interrupt.on_trigger(Box::new(cancel)));
+        }
+        let _ = (&self.url, interrupt);
+        None
+    }
+}
+
+fn set_up(connection: &mut impl SimpleConnection, setup: &[String]) -> Result<(), OpenError> {
+    for (n, statement) in setup.iter().enumerate() {
+        connection
+            .batch_execute(statement)
+            .map_err(|error| OpenError::SessionSetup { number: n + 1, source: DatabaseError::from(error) })?;
+    }
+    Ok(())
+}
+
+/// Connects to PostgreSQL as libpq does, with what the bundled one lacks: the
+/// distribution's socket directory and its certificates.
+///
+/// # Errors
+/// When there is no connection to be had.
+#[cfg(feature = "postgres")]
+pub(crate) fn connect_postgres(url: &DatabaseUrl) -> Result<PgConnection, OpenError> {
+    use diesel::connection::CacheSize;
+
+    let mut client = url.clone();
+    let elsewhere = ["PGHOST", "PGHOSTADDR", "PGSERVICE"].iter().any(|name| std::env::var_os(name).is_some());
+    if !url.names_host() && !elsewhere && url.parameter("service").is_none() {
+        let socket = std::path::Path::new("/var/run/postgresql");
+        client = client.with_parameter("host", if socket.is_dir() { "/var/run/postgresql" } else { "localhost" });
+    }
+    if url.parameter("connect_timeout").is_none() && std::env::var_os("PGCONNECT_TIMEOUT").is_none() {
+        client = client.with_parameter("connect_timeout", "10");
+    }
+    let mut connection = PgConnection::establish(client.expose()).map_err(|error| {
+        let message = redact(&error.to_string(), url);
+        // libpq's own words are translated by the client's language at most;
+        // what the server said is looked for by the name that it quotes.
+        let names_database = url.database_name().or_else(|| url.user()).is_some_and(|name| message.contains(&format!("\"{name}\"")));
+        let reason = if message.contains("FATAL") && names_database && !message.contains("user") && !message.contains("role") {
+            OpenReason::MissingDatabase
+        } else if message.contains("FATAL") {
+            OpenReason::Refused
+        } else {
+            OpenReason::Unreachable
+        };
+        OpenError::Connect { url: url.to_string(), message, reason }
+    })?;
+    // A pooler may give each statement another server connection.
+    connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+    Ok(connection)
+}
+
+#[cfg(feature = "sqlite")]
+fn connect_sqlite(url: &DatabaseUrl, access: Access) -> Result<(SqliteConnection, Option<PathBuf>), OpenError> {
+    let path = url.sqlite_path().map(std::path::Path::to_owned);
+    let text = match (&path, access) {
+        // A database that is not there is empty; looking must not create it.
+        (Some(path), Access::Read) if !path.exists() => ":memory:".to_owned(),
+        (Some(path), Access::Read) if !url.expose().starts_with("file:") => {
+            let encoded = percent_encoding::utf8_percent_encode(&path.to_string_lossy(), URI_PATH).to_string();
+            format!("file:{encoded}?mode=rw")
+        }
+        _ => url.expose().to_owned(),
+    };
+    let failed = |message: String| OpenError::Connect { url: url.to_string(), message, reason: OpenReason::Refused };
+    let mut connection = SqliteConnection::establish(&text).map_err(|error| failed(error.to_string()))?;
+    connection.batch_execute("PRAGMA busy_timeout = 10000").map_err(|error| failed(error.to_string()))?;
+    Ok((connection, path))
+}
+
+/// Everything in a path that a URI reads as something else.
+#[cfg(feature = "sqlite")]
+const URI_PATH: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#');
+
+/// The client's message without the password, should it ever repeat it.
+fn redact(message: &str, url: &DatabaseUrl) -> String {
+    let secrets = url.secrets();
+    secrets.iter().fold(message.trim_end().to_owned(), |message, secret| message.replace(secret.as_str(), "***"))
+}

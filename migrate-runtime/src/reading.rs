@@ -1,0 +1,92 @@
+//! From the rows of a database to a history: what is applied, what stopped in
+//! the middle and how.
+
+use migrate_core::{Applied, AttemptState, Catalog, Direction, Edit, History, ReadError, Recorded, Unfinished, Version};
+use migrate_core::Checksum;
+
+use crate::backend::{Backend, HistoryRow};
+use crate::error::{DatabaseError, Error};
+
+/// Reads the history, and compares it with the catalog's files where their
+/// checksums differ.
+pub(crate) fn read(backend: &mut dyn Backend, catalog: &Catalog) -> Result<History, Error> {
+    let rows = backend.read().map_err(Error::database("cannot read the migration history"))?;
+    let mut history = history(backend, rows).map_err(Error::database("cannot read the migration steps"))?;
+    compare(backend, catalog, &mut history)?;
+    Ok(history)
+}
+
+fn history(backend: &mut dyn Backend, rows: Vec<HistoryRow>) -> Result<History, DatabaseError> {
+    let mut history = History::default();
+    for row in rows {
+        let version = Version::recorded(&row.version);
+        let unfinished = unfinished(backend, &row)?;
+        let recorded = recorded(&row).filter(|_| unfinished.is_none());
+        if let Some(unfinished) = unfinished {
+            history.unfinished.insert(version.clone(), unfinished);
+        }
+        if let Some(run_on) = row.run_on {
+            history.applied.insert(version, Applied { run_on, recorded });
+        }
+    }
+    Ok(history)
+}
+
+/// What the journal knows of an applied version.
+fn recorded(row: &HistoryRow) -> Option<Recorded> {
+    if row.direction.as_deref() == Some(Direction::Down.as_str()) {
+        return None;
+    }
+    let checksum = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<Checksum>().ok());
+    Some(Recorded {
+        name: row.name.clone()?,
+        raw: checksum(&row.raw_checksum)?,
+        semantic: checksum(&row.semantic_checksum)?,
+        edit: Edit::None,
+    })
+}
+
+fn unfinished(backend: &mut dyn Backend, row: &HistoryRow) -> Result<Option<Unfinished>, DatabaseError> {
+    let (Some(attempt), Some(state)) = (row.attempt, row.state.as_deref()) else { return Ok(None) };
+    let state = match state {
+        "failed" => AttemptState::Failed,
+        "running" => {
+            let steps = backend.read_steps(attempt)?;
+            let running = steps.iter().find(|step| step.state == "running");
+            running.map_or(AttemptState::Running, |step| AttemptState::InDoubt { statement: number(Some(step.n)) })
+        }
+        _ => return Ok(None),
+    };
+    let down = row.direction.as_deref() == Some(Direction::Down.as_str());
+    Ok(Some(Unfinished {
+        attempt,
+        name: row.name.clone().unwrap_or_default(),
+        direction: if down { Direction::Down } else { Direction::Up },
+        state,
+        done: number(row.statements_done),
+        total: number(row.statements_total),
+        error: row.error.clone(),
+    }))
+}
+
+fn number(value: Option<i64>) -> usize {
+    value.and_then(|value| usize::try_from(value).ok()).unwrap_or_default()
+}
+
+/// Marks the edits that change only comments or white space.
+fn compare(backend: &dyn Backend, catalog: &Catalog, history: &mut History) -> Result<(), ReadError> {
+    let edited = history.applied.iter().filter_map(|(version, row)| {
+        let (migration, recorded) = (catalog.get(version)?, row.recorded.as_ref()?);
+        (recorded.raw != migration.raw).then_some((migration, recorded.semantic))
+    });
+    let mut cosmetic = Vec::new();
+    for (migration, semantic) in edited {
+        if Checksum::semantic(&migration.up()?, backend.dialect()) == semantic {
+            cosmetic.push(migration.version.clone());
+        }
+    }
+    for version in &cosmetic {
+        history.mark_cosmetic(version);
+    }
+    Ok(())
+}
