@@ -45,7 +45,8 @@ impl Tokens<'_> {
     /// nothing else than it and a mark.
     fn delimiter_line(&mut self, start: usize) -> Option<Scanned> {
         let word = leading_word(&self.text[start..]);
-        if !word.eq_ignore_ascii_case("delimiter") {
+        let line_of_its_own = self.line_start && self.parentheses == 0;
+        if !word.eq_ignore_ascii_case("delimiter") || !(self.fresh || line_of_its_own) {
             return None;
         }
         let line = line(&self.text[start..]);
@@ -54,8 +55,7 @@ impl Tokens<'_> {
         let only_marks = !delimiter.is_empty()
             && delimiter.len() == after.len()
             && delimiter.bytes().all(|b| b.is_ascii_punctuation() && !matches!(b, b'(' | b')' | b',' | b'='));
-        let flushes = self.line_start && self.parentheses == 0 && only_marks;
-        if !self.fresh && !flushes {
+        if !self.fresh && !only_marks {
             return None;
         }
         // mysql refuses both of these.

@@ -205,7 +205,7 @@ proptest! {
         let escaped = content.replace('\\', "\\\\").replace('\'', "\\'");
         let cases = [
             (Postgres, doubled('\'')), (Postgres, doubled('"')), (Postgres, format!("E'{escaped}'")),
-            (Postgres, format!("$_{}$", format_args!("$ {} $_$", content.replace('$', "")))),
+            (Postgres, format!("$_$ {} $_$", content.replace('$', ""))),
             (MySql, format!("'{escaped}'")), (MySql, doubled('`')),
             (Sqlite, doubled('\'')), (Sqlite, doubled('"')), (Sqlite, doubled('`')),
         ];

@@ -1,0 +1,24 @@
+//! Finding the programs that others install. Knows places, not purposes.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// Where a program lies on PATH.
+pub(crate) fn find(name: &str) -> Option<PathBuf> {
+    let file = format!("{name}{}", env::consts::EXE_SUFFIX);
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|directory| directory.join(&file))
+        .find(|path| path.is_file())
+}
+
+/// Whether a program can be started with these arguments and succeeds.
+pub(crate) fn succeeds(name: &str, arguments: &[&str]) -> bool {
+    Command::new(name)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}

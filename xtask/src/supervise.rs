@@ -1,0 +1,43 @@
+//! `cargo xtask supervise`: the process that owns the tests' servers. It says
+//! on one line of standard output where they are, waits for the end of its
+//! standard input, stops them and removes their directory. It must not print
+//! anything else once they run: whoever listened may be gone.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::account;
+use crate::servers::Variables;
+use crate::servers::postgres::Postgres;
+
+/// Starts the servers and owns them until standard input closes.
+pub(crate) fn run() -> Result<()> {
+    // Before anything is started: a directory of our own that goes last.
+    let directory = tempfile::Builder::new()
+        .prefix("cargo-migrate-servers-")
+        .tempdir()
+        .context("failed to create a directory for the servers")?;
+    account::let_pass(directory.path())?;
+    let outcome = serve(directory.path());
+    directory
+        .close()
+        .context("failed to remove the servers' directory")?;
+    outcome
+}
+
+fn serve(directory: &Path) -> Result<()> {
+    let postgres = Postgres::start(&directory.join("postgres"))?;
+    let mut variables = Variables::new();
+    variables.extend(postgres.variables());
+    let mut answer = serde_json::to_string(&variables)?;
+    answer.push('\n');
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(answer.as_bytes())?;
+    stdout.flush()?;
+
+    // Ends when the other side closes the pipe or dies, whatever killed it.
+    io::stdin().lock().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
