@@ -72,14 +72,19 @@ pub fn create_database(url: &DatabaseUrl) -> Result<Created, AdminError> {
             let probe = Database::open(url, &Session::new("create", Access::Read));
             match probe {
                 Ok(_) => Ok(Created::Existing),
-                Err(OpenError::Connect { reason: OpenReason::MissingDatabase, .. }) => {
+                Err(OpenError::Connect {
+                    reason: OpenReason::MissingDatabase,
+                    ..
+                }) => {
                     match on_server(url, "create", |name| format!("CREATE DATABASE {name}")) {
                         Ok(()) => Ok(Created::New),
                         // Another runner may have been faster.
-                        Err(error) => match Database::open(url, &Session::new("create", Access::Read)) {
-                            Ok(_) => Ok(Created::Existing),
-                            Err(_) => Err(error),
-                        },
+                        Err(error) => {
+                            match Database::open(url, &Session::new("create", Access::Read)) {
+                                Ok(_) => Ok(Created::Existing),
+                                Err(_) => Err(error),
+                            }
+                        }
                     }
                 }
                 Err(error) => Err(error.into()),
@@ -96,9 +101,15 @@ pub fn drop_database(url: &DatabaseUrl) -> Result<Dropped, AdminError> {
     match url.dialect() {
         Dialect::Sqlite => drop_file(url),
         _ => match Database::open(url, &Session::new("drop", Access::Read)) {
-            Err(OpenError::Connect { reason: OpenReason::MissingDatabase, .. }) => Ok(Dropped::Absent),
+            Err(OpenError::Connect {
+                reason: OpenReason::MissingDatabase,
+                ..
+            }) => Ok(Dropped::Absent),
             Err(error) => Err(error.into()),
-            Ok(_) => on_server(url, "drop", |name| format!("DROP DATABASE {name} WITH (FORCE)")).map(|()| Dropped::Gone),
+            Ok(_) => on_server(url, "drop", |name| {
+                format!("DROP DATABASE {name} WITH (FORCE)")
+            })
+            .map(|()| Dropped::Gone),
         },
     }
 }
@@ -117,14 +128,20 @@ fn create_file(url: &DatabaseUrl) -> Result<Created, AdminError> {
         let path = path.to_owned();
         move |source| AdminError::File { path, source }
     };
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+    if let Some(parent) = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
         std::fs::create_dir_all(parent).map_err(failed(parent))?;
     }
     match std::fs::File::create_new(path) {
         // An empty file is an empty database.
         Ok(_) => Ok(Created::New),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(Created::Existing),
-        Err(source) => Err(AdminError::File { path: path.to_owned(), source }),
+        Err(source) => Err(AdminError::File {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
@@ -140,27 +157,45 @@ fn drop_file(url: &DatabaseUrl) -> Result<Dropped, AdminError> {
         match std::fs::remove_file(&file) {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(AdminError::File { path: file.into(), source }),
+            Err(source) => {
+                return Err(AdminError::File {
+                    path: file.into(),
+                    source,
+                });
+            }
         }
     }
     Ok(Dropped::Gone)
 }
 
 #[cfg(feature = "postgres")]
-fn on_server(url: &DatabaseUrl, doing: &'static str, sql: impl Fn(&str) -> String) -> Result<(), AdminError> {
-    let name = url.database_name().or_else(|| url.user()).ok_or(AdminError::NoName)?;
+fn on_server(
+    url: &DatabaseUrl,
+    doing: &'static str,
+    sql: impl Fn(&str) -> String,
+) -> Result<(), AdminError> {
+    let name = url
+        .database_name()
+        .or_else(|| url.user())
+        .ok_or(AdminError::NoName)?;
     // Some servers have no `postgres`; `template1` is always there.
     let mut connection = connect_postgres(&url.with_database("postgres"))
         .or_else(|_| connect_postgres(&url.with_database("template1")))?;
-    connection.batch_execute(&sql(&identifier(Dialect::Postgres, &name))).map_err(|error| AdminError::Database {
-        doing,
-        name,
-        source: DatabaseError::from(error),
-    })
+    connection
+        .batch_execute(&sql(&identifier(Dialect::Postgres, &name)))
+        .map_err(|error| AdminError::Database {
+            doing,
+            name,
+            source: DatabaseError::from(error),
+        })
 }
 
 #[cfg(not(feature = "postgres"))]
-fn on_server(url: &DatabaseUrl, _: &'static str, _: impl Fn(&str) -> String) -> Result<(), AdminError> {
+fn on_server(
+    url: &DatabaseUrl,
+    _: &'static str,
+    _: impl Fn(&str) -> String,
+) -> Result<(), AdminError> {
     let _ = identifier;
     Err(OpenError::NoBackend(url.dialect()).into())
 }

@@ -10,8 +10,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Nullable, Text};
-use migrate_core::Script;
 use migrate_core::Checksum;
+use migrate_core::Script;
 use migrate_core::{Dialect, Direction, Version};
 
 use crate::error::DatabaseError;
@@ -72,7 +72,12 @@ pub(crate) trait Backend {
 
     /// Runs one statement of a migration in a transaction with the writes that
     /// record it, provided the lock is ours.
-    fn run_recorded(&mut self, before: &str, statement: &str, after: &str) -> Result<(), StatementError>;
+    fn run_recorded(
+        &mut self,
+        before: &str,
+        statement: &str,
+        after: &str,
+    ) -> Result<(), StatementError>;
 
     /// Runs one statement by itself, in autocommit.
     fn run_alone(&mut self, statement: &str) -> Result<(), StatementError>;
@@ -179,7 +184,11 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) enum Stop {
     /// Its own SQL; `statement` is its index from 0.
-    Migration { statement: Option<usize>, range: Option<Range<usize>>, error: DatabaseError },
+    Migration {
+        statement: Option<usize>,
+        range: Option<Range<usize>>,
+        error: DatabaseError,
+    },
     /// The connection or our own tables.
     Database(DatabaseError),
 }
@@ -193,7 +202,10 @@ pub(crate) struct StatementError {
 
 impl From<DatabaseError> for StatementError {
     fn from(error: DatabaseError) -> Self {
-        Self { error, offset: None }
+        Self {
+            error,
+            offset: None,
+        }
     }
 }
 
@@ -289,14 +301,18 @@ pub(crate) struct IdRow {
 /// The bytes of `statement` to point at when the server names none: its first
 /// line.
 pub(crate) fn first_line(text: &str, statement: &Range<usize>) -> Range<usize> {
-    let end = text[statement.clone()].find('\n').map_or(statement.end, |n| statement.start + n);
+    let end = text[statement.clone()]
+        .find('\n')
+        .map_or(statement.end, |n| statement.start + n);
     statement.start..end
 }
 
 /// The bytes of the word that begins at `offset`, or of one character.
 pub(crate) fn word_at(text: &str, offset: usize) -> Range<usize> {
     let rest = &text[offset.min(text.len())..];
-    let word = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+    let word = rest
+        .find(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .unwrap_or(rest.len());
     let one = rest.chars().next().map_or(0, char::len_utf8);
     offset..offset + word.max(one)
 }

@@ -52,14 +52,26 @@ impl From<diesel::result::Error> for DatabaseError {
             Kind::ReadOnlyTransaction => DatabaseErrorKind::ReadOnly,
             _ => DatabaseErrorKind::Other,
         };
-        let position = information.statement_position().and_then(|position| usize::try_from(position).ok());
-        Self { message, kind, position, table: information.table_name().map(str::to_owned) }
+        let position = information
+            .statement_position()
+            .and_then(|position| usize::try_from(position).ok());
+        Self {
+            message,
+            kind,
+            position,
+            table: information.table_name().map(str::to_owned),
+        }
     }
 }
 
 impl DatabaseError {
     pub(crate) fn other(message: String) -> Self {
-        Self { message, kind: DatabaseErrorKind::Other, position: None, table: None }
+        Self {
+            message,
+            kind: DatabaseErrorKind::Other,
+            position: None,
+            table: None,
+        }
     }
 }
 
@@ -129,7 +141,9 @@ impl Failure {
     /// Where in the file.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
-        self.range.as_ref().map(|range| Place::of(&self.text, range.start))
+        self.range
+            .as_ref()
+            .map(|range| Place::of(&self.text, range.start))
     }
 }
 
@@ -180,7 +194,9 @@ pub enum Error {
     #[error("migration {} stopped{}: {}", .0.name, statement(.0), .0.message)]
     Failed(Box<Failure>),
     /// Outside a transaction: the file's finished part is not what was run.
-    #[error("migration {name} was edited while half applied: statement {statement} is not the one that was run")]
+    #[error(
+        "migration {name} was edited while half applied: statement {statement} is not the one that was run"
+    )]
     EditedWhileHalfApplied {
         /// Its version.
         version: Version,
@@ -229,7 +245,10 @@ fn names(files: &[RefusedFile]) -> String {
 }
 
 fn statement(failure: &Failure) -> String {
-    failure.statement.map(|n| format!(" at statement {n} of {}", failure.total)).unwrap_or_default()
+    failure
+        .statement
+        .map(|n| format!(" at statement {n} of {}", failure.total))
+        .unwrap_or_default()
 }
 
 impl Error {

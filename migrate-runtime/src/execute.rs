@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use migrate_core::RunMode;
-use migrate_core::{AttemptState, Catalog, Direction, Divergence, Down, Goal, History, Plan, PlanError, Step, Up, Version, plan};
+use migrate_core::{
+    AttemptState, Catalog, Direction, Divergence, Down, Goal, History, Plan, PlanError, Step, Up,
+    Version, plan,
+};
 
 use self::prepare::{Prepared, prepare};
 use crate::backend::{Backend, Claim, LockScope, Outcome, Pace, Stop};
@@ -69,7 +72,15 @@ impl<'r> Run<'r> {
         tell: &'r dyn Fn(Event<'_>),
         report: &'r mut Report,
     ) -> Self {
-        Self { backend, catalog, options, tell, report, admitted: BTreeSet::new(), noted: false }
+        Self {
+            backend,
+            catalog,
+            options,
+            tell,
+            report,
+            admitted: BTreeSet::new(),
+            noted: false,
+        }
     }
 
     /// Brings the database to the goal, and gives the lock back on every path.
@@ -78,7 +89,9 @@ impl<'r> Run<'r> {
         self.backend.release();
         match reached {
             // A cancelled statement fails with the server's own words.
-            Err(Error::Failed(_) | Error::ConnectionLost(_) | Error::Database { .. }) if self.options.interrupt.is_asked() => {
+            Err(Error::Failed(_) | Error::ConnectionLost(_) | Error::Database { .. })
+                if self.options.interrupt.is_asked() =>
+            {
                 Err(Error::Interrupted)
             }
             other => other,
@@ -103,7 +116,12 @@ impl<'r> Run<'r> {
     }
 
     /// Writes what a person found of a statement in doubt.
-    pub(crate) fn resolve(&mut self, version: &Version, step: usize, resolution: Resolution) -> Result<bool, Error> {
+    pub(crate) fn resolve(
+        &mut self,
+        version: &Version,
+        step: usize,
+        resolution: Resolution,
+    ) -> Result<bool, Error> {
         let mut wait = Wait::new(self.options.lock_wait);
         let resolved = loop {
             self.heed_interrupt()?;
@@ -112,14 +130,19 @@ impl<'r> Run<'r> {
                 continue;
             }
             let unfinished = history.unfinished.get(version);
-            let doubt = unfinished.filter(|unfinished| unfinished.state == AttemptState::InDoubt { statement: step });
+            let doubt = unfinished
+                .filter(|unfinished| unfinished.state == AttemptState::InDoubt { statement: step });
             let Some(doubt) = doubt else { break Ok(false) };
             let store = self.backend.store();
             let sql = match resolution {
                 Resolution::Done => store.finish_step(doubt.attempt, step),
                 Resolution::Retry => store.forget_step(doubt.attempt, step),
             };
-            break self.backend.write(&sql).map(|()| true).map_err(Error::database("cannot write the journal"));
+            break self
+                .backend
+                .write(&sql)
+                .map(|()| true)
+                .map_err(Error::database("cannot write the journal"));
         };
         self.backend.release();
         resolved
@@ -135,11 +158,15 @@ impl<'r> Run<'r> {
             let plan = match plan(self.catalog, &history, &goal, self.options.policy) {
                 // What looks half done may be at work right now: believe it
                 // only under the lock.
-                Err(PlanError::Diverged(found)) if !certain && found.iter().any(is_of_an_attempt) => {
+                Err(PlanError::Diverged(found))
+                    if !certain && found.iter().any(is_of_an_attempt) =>
+                {
                     certain = self.claim_for_certainty(&mut wait)?;
                     continue;
                 }
-                Err(PlanError::Diverged(found)) if certain && self.settle(&history, &found)? => continue,
+                Err(PlanError::Diverged(found)) if certain && self.settle(&history, &found)? => {
+                    continue;
+                }
                 // Another runner reverted the very one that we were told to.
                 Err(PlanError::NotApplied(_)) if self.noted => return Ok(()),
                 planned => planned?,
@@ -158,7 +185,9 @@ impl<'r> Run<'r> {
                 Claim::Fresh => continue,
                 Claim::Ready => {}
             }
-            (self.tell)(Event::Planned { steps: plan.steps.len() });
+            (self.tell)(Event::Planned {
+                steps: plan.steps.len(),
+            });
             let (done, went) = match self.options.scope {
                 Scope::EachMigration => self.each(&plan, tries)?,
                 Scope::WholeRun => (0, self.whole(&plan)?),
@@ -179,12 +208,18 @@ impl<'r> Run<'r> {
     }
 
     fn heed_interrupt(&self) -> Result<(), Error> {
-        if self.options.interrupt.is_asked() { Err(Error::Interrupted) } else { Ok(()) }
+        if self.options.interrupt.is_asked() {
+            Err(Error::Interrupted)
+        } else {
+            Ok(())
+        }
     }
 
     fn note_once(&mut self, plan: &Plan) {
         if !self.noted {
-            plan.notes.iter().for_each(|note| (self.tell)(Event::Note(note)));
+            plan.notes
+                .iter()
+                .for_each(|note| (self.tell)(Event::Note(note)));
         }
         self.noted = true;
     }
@@ -201,7 +236,10 @@ impl<'r> Run<'r> {
             match prepare(self.catalog, step, self.backend.dialect(), self.options) {
                 Ok(prepared) => {
                     if self.options.scope == Scope::WholeRun && prepared.mode == RunMode::Steps {
-                        return Err(Error::SingleTransaction(format!("migration {} runs outside a transaction", step.name)));
+                        return Err(Error::SingleTransaction(format!(
+                            "migration {} runs outside a transaction",
+                            step.name
+                        )));
                     }
                     self.admitted.insert(key);
                 }
@@ -209,23 +247,35 @@ impl<'r> Run<'r> {
                 Err(error) => return Err(error),
             }
         }
-        if refused.is_empty() { Ok(()) } else { Err(Error::Refused(refused)) }
+        if refused.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Refused(refused))
+        }
     }
 
     fn claim(&mut self, plan: &Plan) -> Result<Claim, Error> {
         let steps = |step: &Step| {
             let migration = self.catalog.get(&step.version);
-            migration.is_some_and(|migration| prepare::mode(migration, self.backend.dialect()) == RunMode::Steps)
+            migration.is_some_and(|migration| {
+                prepare::mode(migration, self.backend.dialect()) == RunMode::Steps
+            })
         };
-        let scope = if plan.steps.iter().any(steps) { LockScope::Session } else { LockScope::Transaction };
+        let scope = if plan.steps.iter().any(steps) {
+            LockScope::Session
+        } else {
+            LockScope::Transaction
+        };
         self.claimed(scope)
     }
 
     fn claimed(&mut self, scope: LockScope) -> Result<Claim, Error> {
-        self.backend.claim(scope).map_err(|source| match source.kind {
-            DatabaseErrorKind::ReadOnly => Error::ReadOnlyServer,
-            _ => Error::database("cannot prepare the migration tables")(source),
-        })
+        self.backend
+            .claim(scope)
+            .map_err(|source| match source.kind {
+                DatabaseErrorKind::ReadOnly => Error::ReadOnlyServer,
+                _ => Error::database("cannot prepare the migration tables")(source),
+            })
     }
 
     /// Takes the session's lock, so that what the journal says is final.
@@ -241,22 +291,42 @@ impl<'r> Run<'r> {
 
     fn wait_for_the_lock(&mut self, wait: &mut Wait) -> Result<(), Error> {
         let Some(pause) = wait.next_pause() else {
-            return Err(Error::LockHeld { waited: wait.waited(), holder: self.backend.holder() });
+            return Err(Error::LockHeld {
+                waited: wait.waited(),
+                holder: self.backend.holder(),
+            });
         };
         // Short waits are everyday life between replicas; who asks early costs
         // a round trip each time.
-        let holder = if wait.waited() > Duration::from_millis(500) { self.backend.holder() } else { None };
-        (self.tell)(Event::Waiting { holder: holder.as_deref(), waited: wait.waited() });
+        let holder = if wait.waited() > Duration::from_millis(500) {
+            self.backend.holder()
+        } else {
+            None
+        };
+        (self.tell)(Event::Waiting {
+            holder: holder.as_deref(),
+            waited: wait.waited(),
+        });
         self.options.interrupt.pause(pause);
         Ok(())
     }
 
     /// The application holds a lock: wait longer each time, and not for ever.
-    fn contended(&mut self, step: &Step, statement: Option<usize>, tries: u32) -> Result<(), Error> {
-        (self.tell)(Event::LockTimeout { step, attempt: tries });
+    fn contended(
+        &mut self,
+        step: &Step,
+        statement: Option<usize>,
+        tries: u32,
+    ) -> Result<(), Error> {
+        (self.tell)(Event::LockTimeout {
+            step,
+            attempt: tries,
+        });
         if tries >= LOCK_TRIES {
             let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
-            let message = format!("gave up after {tries} tries: another session holds a lock on what it changes");
+            let message = format!(
+                "gave up after {tries} tries: another session holds a lock on what it changes"
+            );
             let range = statement.map(|n| prepared.script.statements[n].range.clone());
             return Err(prepared.failure(step, statement, range, message, Remains::RolledBack));
         }
@@ -269,16 +339,24 @@ impl<'r> Run<'r> {
     fn each(&mut self, plan: &Plan, tries: u32) -> Result<(usize, Went), Error> {
         for (n, step) in plan.steps.iter().enumerate() {
             self.heed_interrupt()?;
-            (self.tell)(Event::Started { step, number: n + 1, total: plan.steps.len() });
+            (self.tell)(Event::Started {
+                step,
+                number: n + 1,
+                total: plan.steps.len(),
+            });
             let began = Instant::now();
             let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
             let statements = prepared.script.statements.len();
             match prepared.mode {
-                RunMode::Transaction => match self.in_transaction(step, &prepared, if n == 0 { tries } else { 0 })? {
-                    Went::Done => {}
-                    went => return Ok((n, went)),
-                },
-                RunMode::Steps => steps::run(self.backend, step, &prepared, self.options, self.tell)?,
+                RunMode::Transaction => {
+                    match self.in_transaction(step, &prepared, if n == 0 { tries } else { 0 })? {
+                        Went::Done => {}
+                        went => return Ok((n, went)),
+                    }
+                }
+                RunMode::Steps => {
+                    steps::run(self.backend, step, &prepared, self.options, self.tell)?
+                }
             }
             self.done(step, began, statements);
         }
@@ -287,21 +365,41 @@ impl<'r> Run<'r> {
 
     fn done(&mut self, step: &Step, began: Instant, statements: usize) {
         let duration = began.elapsed();
-        (self.tell)(Event::Finished { step, duration, statements });
-        self.report.done.push(Done { step: step.clone(), duration, statements });
+        (self.tell)(Event::Finished {
+            step,
+            duration,
+            statements,
+        });
+        self.report.done.push(Done {
+            step: step.clone(),
+            duration,
+            statements,
+        });
     }
 
-    fn in_transaction(&mut self, step: &Step, prepared: &Prepared, tries: u32) -> Result<Went, Error> {
+    fn in_transaction(
+        &mut self,
+        step: &Step,
+        prepared: &Prepared,
+        tries: u32,
+    ) -> Result<Went, Error> {
         let mut work = prepared.work(step, self.options);
         if !work.lock_timeout.is_zero() {
-            work.lock_timeout = (work.lock_timeout * 2u32.saturating_pow(tries)).min(LONGEST_LOCK_TIMEOUT.max(work.lock_timeout));
+            work.lock_timeout = (work.lock_timeout * 2u32.saturating_pow(tries))
+                .min(LONGEST_LOCK_TIMEOUT.max(work.lock_timeout));
         }
         match self.backend.apply(&work) {
             Ok(Outcome::Done) => Ok(Went::Done),
             Ok(Outcome::Busy | Outcome::Elsewhere) => Ok(Went::Again),
             Ok(Outcome::LockTimeout { statement }) => Ok(Went::Contended(statement)),
-            Err(Stop::Database(source)) => Err(Error::database("cannot record the migration")(source)),
-            Err(Stop::Migration { statement, range, error }) => {
+            Err(Stop::Database(source)) => {
+                Err(Error::database("cannot record the migration")(source))
+            }
+            Err(Stop::Migration {
+                statement,
+                range,
+                error,
+            }) => {
                 prepared.record_failure(self.backend, step, self.options, &error.message);
                 Err(prepared.failure(step, statement, range, error.message, Remains::RolledBack))
             }
@@ -310,17 +408,28 @@ impl<'r> Run<'r> {
 
     /// The whole plan in one transaction.
     fn whole(&mut self, plan: &Plan) -> Result<Went, Error> {
-        if self.backend.begin_run().map_err(Error::database("cannot begin the transaction"))? == Claim::Busy {
+        if self
+            .backend
+            .begin_run()
+            .map_err(Error::database("cannot begin the transaction"))?
+            == Claim::Busy
+        {
             return Ok(Went::Again);
         }
         match self.whole_begun(plan, None) {
             // The server did not say where: once more, slowly at that one.
             Err(Error::Failed(failure)) if failure.statement.is_none() => {
                 self.backend.rollback();
-                if self.backend.begin_run().map_err(Error::database("cannot begin the transaction"))? == Claim::Busy {
+                if self
+                    .backend
+                    .begin_run()
+                    .map_err(Error::database("cannot begin the transaction"))?
+                    == Claim::Busy
+                {
                     return Ok(Went::Again);
                 }
-                self.whole_begun(plan, Some(&failure.version)).inspect_err(|_| self.backend.rollback())?;
+                self.whole_begun(plan, Some(&failure.version))
+                    .inspect_err(|_| self.backend.rollback())?;
             }
             other => other.inspect_err(|_| self.backend.rollback())?,
         }
@@ -331,22 +440,55 @@ impl<'r> Run<'r> {
         let mut finished = Vec::new();
         for (n, step) in plan.steps.iter().enumerate() {
             self.heed_interrupt()?;
-            (self.tell)(Event::Started { step, number: n + 1, total: plan.steps.len() });
+            (self.tell)(Event::Started {
+                step,
+                number: n + 1,
+                total: plan.steps.len(),
+            });
             let began = Instant::now();
             let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
-            let pace = if slowly == Some(&step.version) { Pace::Statements } else { Pace::Batch };
-            match self.backend.apply_in_run(&prepared.work(step, self.options), pace) {
+            let pace = if slowly == Some(&step.version) {
+                Pace::Statements
+            } else {
+                Pace::Batch
+            };
+            match self
+                .backend
+                .apply_in_run(&prepared.work(step, self.options), pace)
+            {
                 Ok(()) => finished.push((step, began.elapsed(), prepared.script.statements.len())),
-                Err(Stop::Database(source)) => return Err(Error::database("cannot record the migration")(source)),
-                Err(Stop::Migration { statement, range, error }) => {
-                    return Err(prepared.failure(step, statement, range, error.message, Remains::RunRolledBack));
+                Err(Stop::Database(source)) => {
+                    return Err(Error::database("cannot record the migration")(source));
+                }
+                Err(Stop::Migration {
+                    statement,
+                    range,
+                    error,
+                }) => {
+                    return Err(prepared.failure(
+                        step,
+                        statement,
+                        range,
+                        error.message,
+                        Remains::RunRolledBack,
+                    ));
                 }
             }
         }
-        self.backend.commit_run().map_err(Error::database("cannot commit the run"))?;
+        self.backend
+            .commit_run()
+            .map_err(Error::database("cannot commit the run"))?;
         for (step, duration, statements) in finished {
-            (self.tell)(Event::Finished { step, duration, statements });
-            self.report.done.push(Done { step: step.clone(), duration, statements });
+            (self.tell)(Event::Finished {
+                step,
+                duration,
+                statements,
+            });
+            self.report.done.push(Done {
+                step: step.clone(),
+                duration,
+                statements,
+            });
         }
         Ok(())
     }
@@ -354,7 +496,10 @@ impl<'r> Run<'r> {
     /// Settles what is in doubt where the database itself can tell; says
     /// whether there was anything, and nothing else is wrong.
     fn settle(&mut self, history: &History, found: &[Divergence]) -> Result<bool, Error> {
-        if !found.iter().all(|divergence| matches!(divergence, Divergence::InDoubt { .. })) {
+        if !found
+            .iter()
+            .all(|divergence| matches!(divergence, Divergence::InDoubt { .. }))
+        {
             return Ok(false);
         }
         for divergence in found {
@@ -367,13 +512,18 @@ impl<'r> Run<'r> {
 }
 
 fn is_of_an_attempt(divergence: &Divergence) -> bool {
-    matches!(divergence, Divergence::HalfApplied { .. } | Divergence::InDoubt { .. })
+    matches!(
+        divergence,
+        Divergence::HalfApplied { .. } | Divergence::InDoubt { .. }
+    )
 }
 
 /// The goal as versions: a count means the migrations of the first plan, also
 /// when another runner does some of them meanwhile.
 fn pinned(goal: Goal, plan: &Plan, history: &History) -> Goal {
-    let Some(last) = plan.steps.last() else { return goal };
+    let Some(last) = plan.steps.last() else {
+        return goal;
+    };
     match goal {
         Goal::Up(Up::Count(_)) => Goal::Up(Up::Through(last.version.clone())),
         Goal::Down(Down::Count(_)) => {

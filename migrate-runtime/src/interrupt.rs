@@ -32,7 +32,11 @@ impl Interrupt {
     /// applied stays recorded.
     pub fn trigger(&self) {
         self.shared.asked.store(true, Ordering::SeqCst);
-        let cancels = self.shared.cancels.lock().unwrap_or_else(PoisonError::into_inner);
+        let cancels = self
+            .shared
+            .cancels
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         self.shared.wake.notify_all();
         for (_, cancel) in cancels.iter() {
             cancel();
@@ -47,16 +51,30 @@ impl Interrupt {
 
     /// Waits so long, or until somebody asks.
     pub(crate) fn pause(&self, pause: Duration) {
-        let cancels = self.shared.cancels.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.shared.wake.wait_timeout_while(cancels, pause, |_| !self.is_asked());
+        let cancels = self
+            .shared
+            .cancels
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .shared
+            .wake
+            .wait_timeout_while(cancels, pause, |_| !self.is_asked());
         drop(waited);
     }
 
     /// Calls `cancel` when somebody asks, for as long as the guard lives.
     pub(crate) fn on_trigger(&self, cancel: Cancel) -> CancelGuard {
         let id = crate::lock::random();
-        self.shared.cancels.lock().unwrap_or_else(PoisonError::into_inner).push((id, cancel));
-        CancelGuard { shared: Arc::clone(&self.shared), id }
+        self.shared
+            .cancels
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((id, cancel));
+        CancelGuard {
+            shared: Arc::clone(&self.shared),
+            id,
+        }
     }
 }
 
@@ -68,7 +86,11 @@ impl fmt::Debug for Interrupt {
 
 impl Drop for CancelGuard {
     fn drop(&mut self) {
-        let mut cancels = self.shared.cancels.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cancels = self
+            .shared
+            .cancels
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         cancels.retain(|(id, _)| *id != self.id);
     }
 }

@@ -18,7 +18,9 @@ mod url;
 
 pub use admin::{AdminError, Created, Dropped, create_database, drop_database, is_reachable};
 pub use backend::AttemptRow;
-pub use error::{DatabaseError, DatabaseErrorKind, Error, Failure, OpenError, OpenReason, RefusedFile, Remains};
+pub use error::{
+    DatabaseError, DatabaseErrorKind, Error, Failure, OpenError, OpenReason, RefusedFile, Remains,
+};
 pub use event::{Event, Observer};
 pub use execute::{Done, Report};
 pub use interrupt::Interrupt;

@@ -16,7 +16,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) fn key(qualified_history: &str) -> i64 {
     let digest = Checksum::raw(&format!("cargo-migrate\n{qualified_history}")).to_string();
     // Sixteen hexadecimal digits are 64 bits; the sign is of no matter.
-    u64::from_str_radix(&digest[..16], 16).unwrap_or_default().cast_signed()
+    u64::from_str_radix(&digest[..16], 16)
+        .unwrap_or_default()
+        .cast_signed()
 }
 
 /// Random bits, good enough to keep runners apart.
@@ -37,7 +39,11 @@ pub(crate) struct Wait {
 
 impl Wait {
     pub(crate) fn new(limit: Duration) -> Self {
-        Self { began: None, limit, pause: FIRST_PAUSE }
+        Self {
+            began: None,
+            limit,
+            pause: FIRST_PAUSE,
+        }
     }
 
     /// For how long we have waited.
@@ -75,7 +81,14 @@ mod tests {
     fn a_wait_ends_at_its_deadline() {
         let mut wait = Wait::new(Duration::from_secs(60));
         let first = wait.next_pause().unwrap();
-        assert!(first >= FIRST_PAUSE / 2 && first <= FIRST_PAUSE * 3 / 2, "{first:?}");
-        assert!(Wait::new(Duration::ZERO).next_pause().is_none_or(|pause| pause.is_zero()));
+        assert!(
+            first >= FIRST_PAUSE / 2 && first <= FIRST_PAUSE * 3 / 2,
+            "{first:?}"
+        );
+        assert!(
+            Wait::new(Duration::ZERO)
+                .next_pause()
+                .is_none_or(|pause| pause.is_zero())
+        );
     }
 }

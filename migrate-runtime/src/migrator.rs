@@ -65,7 +65,11 @@ impl Runner {
     pub fn this_process(tool: &str) -> Self {
         let user = whoami::username().unwrap_or_else(|_| "unknown".to_owned());
         let host = whoami::hostname().unwrap_or_else(|_| "unknown".to_owned());
-        Self { run_id: format!("{:016x}", random()), applied_by: format!("{user}@{host}"), tool: tool.to_owned() }
+        Self {
+            run_id: format!("{:016x}", random()),
+            applied_by: format!("{user}@{host}"),
+            tool: tool.to_owned(),
+        }
     }
 }
 
@@ -89,7 +93,11 @@ impl<'m> Migrator<'m> {
     /// A migrator with the options of [`Options::default`].
     #[must_use]
     pub fn new(catalog: &'m Catalog) -> Self {
-        Self { catalog, options: Options::default(), observer: None }
+        Self {
+            catalog,
+            options: Options::default(),
+            observer: None,
+        }
     }
 
     /// The same with other options.
@@ -101,7 +109,10 @@ impl<'m> Migrator<'m> {
     /// The same with somebody who listens.
     #[must_use]
     pub fn with_observer(self, observer: Observer<'m>) -> Self {
-        Self { observer: Some(observer), ..self }
+        Self {
+            observer: Some(observer),
+            ..self
+        }
     }
 
     /// What the database says. Takes no lock, writes nothing, and asks for no
@@ -129,14 +140,26 @@ impl<'m> Migrator<'m> {
     /// # Errors
     /// Why the run ended early. What it had applied is applied and recorded,
     /// unless the run was one transaction.
-    pub fn run(&self, database: &mut Database, goal: &Goal, report: &mut Report) -> Result<(), Error> {
+    pub fn run(
+        &self,
+        database: &mut Database,
+        goal: &Goal,
+        report: &mut Report,
+    ) -> Result<(), Error> {
         let tell = |event: Event<'_>| {
             if let Some(observer) = self.observer {
                 observer(event);
             }
         };
         let guard = database.cancel_on(&self.options.interrupt);
-        let run = Run::new(database.backend(), self.catalog, &self.options, &tell, report).reach(goal);
+        let run = Run::new(
+            database.backend(),
+            self.catalog,
+            &self.options,
+            &tell,
+            report,
+        )
+        .reach(goal);
         drop(guard);
         run
     }
@@ -145,10 +168,18 @@ impl<'m> Migrator<'m> {
     ///
     /// # Errors
     /// When the journal cannot be read; it is empty where there is none.
-    pub fn attempts(&self, database: &mut Database, limit: Option<u64>) -> Result<Vec<AttemptRow>, Error> {
+    pub fn attempts(
+        &self,
+        database: &mut Database,
+        limit: Option<u64>,
+    ) -> Result<Vec<AttemptRow>, Error> {
         let backend = database.backend();
-        backend.read().map_err(Error::database("cannot read the migration history"))?;
-        backend.read_attempts(limit).map_err(Error::database("cannot read the journal"))
+        backend
+            .read()
+            .map_err(Error::database("cannot read the migration history"))?;
+        backend
+            .read_attempts(limit)
+            .map_err(Error::database("cannot read the journal"))
     }
 
     /// Creates the tables that runs are recorded in, as the first run would.
@@ -156,7 +187,14 @@ impl<'m> Migrator<'m> {
     /// # Errors
     /// When the role may not, or another runner holds the lock.
     pub fn create_tables(&self, database: &mut Database) -> Result<(), Error> {
-        Run::new(database.backend(), self.catalog, &self.options, &|_| {}, &mut Report::default()).create_tables()
+        Run::new(
+            database.backend(),
+            self.catalog,
+            &self.options,
+            &|_| {},
+            &mut Report::default(),
+        )
+        .create_tables()
     }
 
     /// Settles a statement in doubt by what a person found; says whether
@@ -171,7 +209,13 @@ impl<'m> Migrator<'m> {
         step: usize,
         resolution: Resolution,
     ) -> Result<bool, Error> {
-        Run::new(database.backend(), self.catalog, &self.options, &|_| {}, &mut Report::default())
-            .resolve(version, step, resolution)
+        Run::new(
+            database.backend(),
+            self.catalog,
+            &self.options,
+            &|_| {},
+            &mut Report::default(),
+        )
+        .resolve(version, step, resolution)
     }
 }

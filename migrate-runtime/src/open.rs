@@ -3,12 +3,12 @@
 
 use std::path::PathBuf;
 
+use diesel::Connection;
+use diesel::connection::SimpleConnection;
 #[cfg(feature = "postgres")]
 use diesel::pg::PgConnection;
 #[cfg(feature = "sqlite")]
 use diesel::sqlite::SqliteConnection;
-use diesel::connection::SimpleConnection;
-use diesel::Connection;
 use migrate_core::Dialect;
 
 use crate::backend::Backend;
@@ -84,11 +84,18 @@ impl Database {
             Dialect::Sqlite => {
                 let (mut connection, path) = connect_sqlite(url, session.access)?;
                 set_up(&mut connection, &session.setup)?;
-                Box::new(crate::backend::sqlite::Sqlite::new(connection, path, &session.history_table))
+                Box::new(crate::backend::sqlite::Sqlite::new(
+                    connection,
+                    path,
+                    &session.history_table,
+                ))
             }
             other => return Err(OpenError::NoBackend(other)),
         };
-        Ok(Self { backend, url: url.clone() })
+        Ok(Self {
+            backend,
+            url: url.clone(),
+        })
     }
 
     pub(crate) fn backend(&mut self) -> &mut dyn Backend {
@@ -124,7 +131,10 @@ fn set_up(connection: &mut impl SimpleConnection, setup: &[String]) -> Result<()
     for (n, statement) in setup.iter().enumerate() {
         connection
             .batch_execute(statement)
-            .map_err(|error| OpenError::SessionSetup { number: n + 1, source: DatabaseError::from(error) })?;
+            .map_err(|error| OpenError::SessionSetup {
+                number: n + 1,
+                source: DatabaseError::from(error),
+            })?;
     }
     Ok(())
 }
@@ -139,27 +149,48 @@ pub(crate) fn connect_postgres(url: &DatabaseUrl) -> Result<PgConnection, OpenEr
     use diesel::connection::CacheSize;
 
     let mut client = url.clone();
-    let elsewhere = ["PGHOST", "PGHOSTADDR", "PGSERVICE"].iter().any(|name| std::env::var_os(name).is_some());
+    let elsewhere = ["PGHOST", "PGHOSTADDR", "PGSERVICE"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some());
     if !url.names_host() && !elsewhere && url.parameter("service").is_none() {
         let socket = std::path::Path::new("/var/run/postgresql");
-        client = client.with_parameter("host", if socket.is_dir() { "/var/run/postgresql" } else { "localhost" });
+        client = client.with_parameter(
+            "host",
+            if socket.is_dir() {
+                "/var/run/postgresql"
+            } else {
+                "localhost"
+            },
+        );
     }
-    if url.parameter("connect_timeout").is_none() && std::env::var_os("PGCONNECT_TIMEOUT").is_none() {
+    if url.parameter("connect_timeout").is_none() && std::env::var_os("PGCONNECT_TIMEOUT").is_none()
+    {
         client = client.with_parameter("connect_timeout", "10");
     }
     let mut connection = PgConnection::establish(client.expose()).map_err(|error| {
         let message = redact(&error.to_string(), url);
         // libpq's own words are translated by the client's language at most;
         // what the server said is looked for by the name that it quotes.
-        let names_database = url.database_name().or_else(|| url.user()).is_some_and(|name| message.contains(&format!("\"{name}\"")));
-        let reason = if message.contains("FATAL") && names_database && !message.contains("user") && !message.contains("role") {
+        let names_database = url
+            .database_name()
+            .or_else(|| url.user())
+            .is_some_and(|name| message.contains(&format!("\"{name}\"")));
+        let reason = if message.contains("FATAL")
+            && names_database
+            && !message.contains("user")
+            && !message.contains("role")
+        {
             OpenReason::MissingDatabase
         } else if message.contains("FATAL") {
             OpenReason::Refused
         } else {
             OpenReason::Unreachable
         };
-        OpenError::Connect { url: url.to_string(), message, reason }
+        OpenError::Connect {
+            url: url.to_string(),
+            message,
+            reason,
+        }
     })?;
     // A pooler may give each statement another server connection.
     connection.set_prepared_statement_cache_size(CacheSize::Disabled);
@@ -167,29 +198,48 @@ pub(crate) fn connect_postgres(url: &DatabaseUrl) -> Result<PgConnection, OpenEr
 }
 
 #[cfg(feature = "sqlite")]
-fn connect_sqlite(url: &DatabaseUrl, access: Access) -> Result<(SqliteConnection, Option<PathBuf>), OpenError> {
+fn connect_sqlite(
+    url: &DatabaseUrl,
+    access: Access,
+) -> Result<(SqliteConnection, Option<PathBuf>), OpenError> {
     let path = url.sqlite_path().map(std::path::Path::to_owned);
     let text = match (&path, access) {
         // A database that is not there is empty; looking must not create it.
         (Some(path), Access::Read) if !path.exists() => ":memory:".to_owned(),
         (Some(path), Access::Read) if !url.expose().starts_with("file:") => {
-            let encoded = percent_encoding::utf8_percent_encode(&path.to_string_lossy(), URI_PATH).to_string();
+            let encoded = percent_encoding::utf8_percent_encode(&path.to_string_lossy(), URI_PATH)
+                .to_string();
             format!("file:{encoded}?mode=rw")
         }
         _ => url.expose().to_owned(),
     };
-    let failed = |message: String| OpenError::Connect { url: url.to_string(), message, reason: OpenReason::Refused };
-    let mut connection = SqliteConnection::establish(&text).map_err(|error| failed(error.to_string()))?;
-    connection.batch_execute("PRAGMA busy_timeout = 10000").map_err(|error| failed(error.to_string()))?;
+    let failed = |message: String| OpenError::Connect {
+        url: url.to_string(),
+        message,
+        reason: OpenReason::Refused,
+    };
+    let mut connection =
+        SqliteConnection::establish(&text).map_err(|error| failed(error.to_string()))?;
+    connection
+        .batch_execute("PRAGMA busy_timeout = 10000")
+        .map_err(|error| failed(error.to_string()))?;
     Ok((connection, path))
 }
 
 /// Everything in a path that a URI reads as something else.
 #[cfg(feature = "sqlite")]
-const URI_PATH: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#');
+const URI_PATH: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
+    .add(b' ')
+    .add(b'%')
+    .add(b'?')
+    .add(b'#');
 
 /// The client's message without the password, should it ever repeat it.
 fn redact(message: &str, url: &DatabaseUrl) -> String {
     let secrets = url.secrets();
-    secrets.iter().fold(message.trim_end().to_owned(), |message, secret| message.replace(secret.as_str(), "***"))
+    secrets
+        .iter()
+        .fold(message.trim_end().to_owned(), |message, secret| {
+            message.replace(secret.as_str(), "***")
+        })
 }

@@ -50,7 +50,10 @@ mod tests {
     fn no_value_ends_its_literal() {
         assert_eq!(literal(Dialect::Postgres, r"a'b\c"), r"E'a''b\\c'");
         assert_eq!(literal(Dialect::Sqlite, r"a'b\c"), r"'a''b\c'");
-        assert_eq!(literal(Dialect::MySql, "a'"), "CONVERT(X'6127' USING utf8mb4)");
+        assert_eq!(
+            literal(Dialect::MySql, "a'"),
+            "CONVERT(X'6127' USING utf8mb4)"
+        );
         assert_eq!(identifier(Dialect::Postgres, "a\"b"), "\"a\"\"b\"");
         assert_eq!(identifier(Dialect::MySql, "a`b"), "`a``b`");
         assert_eq!(dollar("x $migrate$ y"), "$migrate1$x $migrate$ y$migrate1$");

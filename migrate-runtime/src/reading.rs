@@ -1,8 +1,11 @@
 //! From the rows of a database to a history: what is applied, what stopped in
 //! the middle and how.
 
-use migrate_core::{Applied, AttemptState, Catalog, Direction, Edit, History, ReadError, Recorded, Unfinished, Version};
 use migrate_core::Checksum;
+use migrate_core::{
+    Applied, AttemptState, Catalog, Direction, Edit, History, ReadError, Recorded, Unfinished,
+    Version,
+};
 
 use crate::backend::{Backend, HistoryRow};
 use crate::error::{DatabaseError, Error};
@@ -10,8 +13,11 @@ use crate::error::{DatabaseError, Error};
 /// Reads the history, and compares it with the catalog's files where their
 /// checksums differ.
 pub(crate) fn read(backend: &mut dyn Backend, catalog: &Catalog) -> Result<History, Error> {
-    let rows = backend.read().map_err(Error::database("cannot read the migration history"))?;
-    let mut history = history(backend, rows).map_err(Error::database("cannot read the migration steps"))?;
+    let rows = backend
+        .read()
+        .map_err(Error::database("cannot read the migration history"))?;
+    let mut history =
+        history(backend, rows).map_err(Error::database("cannot read the migration steps"))?;
     compare(backend, catalog, &mut history)?;
     Ok(history)
 }
@@ -26,7 +32,9 @@ fn history(backend: &mut dyn Backend, rows: Vec<HistoryRow>) -> Result<History, 
             history.unfinished.insert(version.clone(), unfinished);
         }
         if let Some(run_on) = row.run_on {
-            history.applied.insert(version, Applied { run_on, recorded });
+            history
+                .applied
+                .insert(version, Applied { run_on, recorded });
         }
     }
     Ok(history)
@@ -37,7 +45,10 @@ fn recorded(row: &HistoryRow) -> Option<Recorded> {
     if row.direction.as_deref() == Some(Direction::Down.as_str()) {
         return None;
     }
-    let checksum = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<Checksum>().ok());
+    let checksum = |text: &Option<String>| {
+        text.as_deref()
+            .and_then(|text| text.parse::<Checksum>().ok())
+    };
     Some(Recorded {
         name: row.name.clone()?,
         raw: checksum(&row.raw_checksum)?,
@@ -46,14 +57,21 @@ fn recorded(row: &HistoryRow) -> Option<Recorded> {
     })
 }
 
-fn unfinished(backend: &mut dyn Backend, row: &HistoryRow) -> Result<Option<Unfinished>, DatabaseError> {
-    let (Some(attempt), Some(state)) = (row.attempt, row.state.as_deref()) else { return Ok(None) };
+fn unfinished(
+    backend: &mut dyn Backend,
+    row: &HistoryRow,
+) -> Result<Option<Unfinished>, DatabaseError> {
+    let (Some(attempt), Some(state)) = (row.attempt, row.state.as_deref()) else {
+        return Ok(None);
+    };
     let state = match state {
         "failed" => AttemptState::Failed,
         "running" => {
             let steps = backend.read_steps(attempt)?;
             let running = steps.iter().find(|step| step.state == "running");
-            running.map_or(AttemptState::Running, |step| AttemptState::InDoubt { statement: number(Some(step.n)) })
+            running.map_or(AttemptState::Running, |step| AttemptState::InDoubt {
+                statement: number(Some(step.n)),
+            })
         }
         _ => return Ok(None),
     };
@@ -70,11 +88,17 @@ fn unfinished(backend: &mut dyn Backend, row: &HistoryRow) -> Result<Option<Unfi
 }
 
 fn number(value: Option<i64>) -> usize {
-    value.and_then(|value| usize::try_from(value).ok()).unwrap_or_default()
+    value
+        .and_then(|value| usize::try_from(value).ok())
+        .unwrap_or_default()
 }
 
 /// Marks the edits that change only comments or white space.
-fn compare(backend: &dyn Backend, catalog: &Catalog, history: &mut History) -> Result<(), ReadError> {
+fn compare(
+    backend: &dyn Backend,
+    catalog: &Catalog,
+    history: &mut History,
+) -> Result<(), ReadError> {
     let edited = history.applied.iter().filter_map(|(version, row)| {
         let (migration, recorded) = (catalog.get(version)?, row.recorded.as_ref()?);
         (recorded.raw != migration.raw).then_some((migration, recorded.semantic))

@@ -2,3 +2,4 @@
 //! are, and a database for each test. The tests themselves lie in `tests/`.
 
 pub mod env;
+pub mod workspace;

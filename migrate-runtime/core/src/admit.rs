@@ -65,7 +65,9 @@ impl Note {
     #[must_use]
     pub fn place(&self) -> Place {
         match self {
-            Self::OuterTransaction { place } | Self::PragmaIgnored { place } | Self::ImplicitCommit { place } => *place,
+            Self::OuterTransaction { place }
+            | Self::PragmaIgnored { place }
+            | Self::ImplicitCommit { place } => *place,
         }
     }
 }
@@ -92,7 +94,11 @@ impl Script {
     /// # Errors
     /// All [`Refusal`]s, in the order of the file.
     pub fn admit(text: &str, dialect: Dialect, mode: RunMode) -> Result<Self, Vec<Refusal>> {
-        let Pieces { statements, client_commands, error } = pieces(text, dialect);
+        let Pieces {
+            statements,
+            client_commands,
+            error,
+        } = pieces(text, dialect);
         let mut admission = Admission {
             text,
             dialect,
@@ -103,7 +109,11 @@ impl Script {
         };
         for range in client_commands {
             let place = admission.places.place(range.start);
-            let command = text[range.clone()].split_ascii_whitespace().next().unwrap_or("").to_owned();
+            let command = text[range.clone()]
+                .split_ascii_whitespace()
+                .next()
+                .unwrap_or("")
+                .to_owned();
             let kind = match dialect {
                 Dialect::Postgres => RefusalKind::PsqlMetaCommand { command },
                 Dialect::MySql => RefusalKind::MysqlClientCommand { command },
@@ -115,7 +125,11 @@ impl Script {
             RunMode::Transaction => admission.transaction(statements),
             RunMode::Steps => admission.steps(statements),
         };
-        let Admission { mut refusals, notes, .. } = admission;
+        let Admission {
+            mut refusals,
+            notes,
+            ..
+        } = admission;
         if !refusals.is_empty() {
             refusals.sort_by_key(|refusal| refusal.range.start);
             return Err(refusals);
@@ -124,7 +138,11 @@ impl Script {
             (Some(first), Some(last)) => first.range.start..last.range.end,
             _ => 0..0,
         };
-        Ok(Self { statements, body, notes })
+        Ok(Self {
+            statements,
+            body,
+            notes,
+        })
     }
 }
 
@@ -147,7 +165,11 @@ enum Transaction {
 
 impl Admission<'_> {
     fn refuse(&mut self, statement: &Statement, kind: RefusalKind) {
-        self.refusals.push(Refusal { kind, range: statement.range.clone(), place: statement.place });
+        self.refusals.push(Refusal {
+            kind,
+            range: statement.range.clone(),
+            place: statement.place,
+        });
     }
 
     /// The statements less a BEGIN and COMMIT around them.
@@ -158,12 +180,17 @@ impl Admission<'_> {
             match control::read(&self.text[statement.range.clone()], &opening, self.dialect) {
                 // These are balanced within the transaction, or the server
                 // says that they aren't.
-                Some(Control::Savepoint) | None => self.contents(statement, &opening, Transaction::Inside),
+                Some(Control::Savepoint) | None => {
+                    self.contents(statement, &opening, Transaction::Inside)
+                }
                 Some(control) => controls.push((index, control, opening.words(3))),
             }
         }
         let last = statements.len().saturating_sub(1);
-        if let [(0, Control::Begin { plain: true }, _), (commit, Control::Commit { plain: true }, _)] = controls[..]
+        if let [
+            (0, Control::Begin { plain: true }, _),
+            (commit, Control::Commit { plain: true }, _),
+        ] = controls[..]
             && commit == last
         {
             statements.pop();
@@ -174,7 +201,10 @@ impl Admission<'_> {
         for (index, control, words) in controls {
             let kind = match control {
                 Control::Mode { .. } => RefusalKind::TransactionMode { words },
-                _ => RefusalKind::TransactionControl { words, mode: self.mode },
+                _ => RefusalKind::TransactionControl {
+                    words,
+                    mode: self.mode,
+                },
             };
             self.refuse(&statements[index], kind);
         }
@@ -187,7 +217,8 @@ impl Admission<'_> {
         let mut open: Option<Statement> = None;
         for statement in statements {
             let opening = Opening::of(&self.text[statement.range.clone()], self.dialect);
-            let control = control::read(&self.text[statement.range.clone()], &opening, self.dialect);
+            let control =
+                control::read(&self.text[statement.range.clone()], &opening, self.dialect);
             let words = || opening.words(3);
             match (control, open.take()) {
                 (None, Some(block)) => {
@@ -200,12 +231,19 @@ impl Admission<'_> {
                 }
                 (Some(Control::Begin { .. }), None) => open = Some(statement),
                 (Some(Control::Begin { .. }), Some(block)) => {
-                    self.refuse(&statement, RefusalKind::NestedTransaction { words: words() });
+                    self.refuse(
+                        &statement,
+                        RefusalKind::NestedTransaction { words: words() },
+                    );
                     open = Some(block);
                 }
                 (Some(Control::Commit { plain: true }), Some(block)) => {
                     let range = block.range.start..statement.range.end;
-                    steps.push(Statement { range, place: block.place, kind: StatementKind::Block });
+                    steps.push(Statement {
+                        range,
+                        place: block.place,
+                        kind: StatementKind::Block,
+                    });
                 }
                 (Some(Control::Savepoint), Some(block)) => open = Some(block),
                 // What SET TRANSACTION does to the file's own transaction is
@@ -219,7 +257,13 @@ impl Admission<'_> {
                     self.refuse(&statement, RefusalKind::NoTransaction { words: words() });
                 }
                 (Some(Control::Commit { plain: false } | Control::Other), block) => {
-                    self.refuse(&statement, RefusalKind::TransactionControl { words: words(), mode: self.mode });
+                    self.refuse(
+                        &statement,
+                        RefusalKind::TransactionControl {
+                            words: words(),
+                            mode: self.mode,
+                        },
+                    );
                     open = block;
                 }
             }
@@ -240,7 +284,13 @@ impl Admission<'_> {
             return;
         }
         if let Some(what) = forbidden::in_transaction(text, opening, self.dialect) {
-            self.refuse(statement, RefusalKind::NeedsNoTransaction { what, mode: self.mode });
+            self.refuse(
+                statement,
+                RefusalKind::NeedsNoTransaction {
+                    what,
+                    mode: self.mode,
+                },
+            );
         }
         let place = statement.place;
         if self.dialect == Dialect::Sqlite && forbidden::sets_pragma(opening, &["foreign_keys"]) {

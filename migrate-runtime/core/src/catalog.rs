@@ -49,7 +49,10 @@ pub enum DownScript {
 #[derive(Debug, Clone)]
 enum Source {
     Directory(PathBuf),
-    Embedded { up: &'static str, down: Option<&'static str> },
+    Embedded {
+        up: &'static str,
+        down: Option<&'static str>,
+    },
 }
 
 /// A file of the catalog that could not be read again.
@@ -85,7 +88,11 @@ pub struct CatalogError {
 }
 
 fn join_paths(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+    paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn count(findings: &[CatalogFinding]) -> String {
@@ -200,7 +207,11 @@ impl Catalog {
         let mut catalog = Self::default();
         for migration in migrations {
             let version = migration.version.clone();
-            if catalog.migrations.insert(version.clone(), migration).is_some() {
+            if catalog
+                .migrations
+                .insert(version.clone(), migration)
+                .is_some()
+            {
                 return Err(version);
             }
         }
@@ -221,7 +232,9 @@ impl Catalog {
     /// The newest migration.
     #[must_use]
     pub fn newest(&self) -> Option<&Migration> {
-        self.migrations.last_key_value().map(|(_, migration)| migration)
+        self.migrations
+            .last_key_value()
+            .map(|(_, migration)| migration)
     }
 
     /// How many migrations.

@@ -50,7 +50,8 @@ impl Checksum {
                 continue;
             }
             let words = &text[token.range];
-            if dialect == Dialect::MySql && words == "(" && apart && before == Some(TokenKind::Word) {
+            if dialect == Dialect::MySql && words == "(" && apart && before == Some(TokenKind::Word)
+            {
                 // `count (` is a stored function, `count(` a built-in one.
                 hasher.update(MARK_SPACE);
             }
@@ -95,7 +96,11 @@ fn update_lines(hasher: &mut Sha256, text: &str) {
 
 /// How many bytes [`update_lines`] hashes.
 fn lines_len(text: &str) -> u64 {
-    let pairs = text.as_bytes().windows(2).filter(|pair| pair == b"\r\n").count();
+    let pairs = text
+        .as_bytes()
+        .windows(2)
+        .filter(|pair| pair == b"\r\n")
+        .count();
     (text.len() - pairs) as u64
 }
 
@@ -108,7 +113,9 @@ impl fmt::Display for Checksum {
 impl fmt::Debug for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Checksum(")?;
-        self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        self.0[..4]
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))?;
         f.write_str("…)")
     }
 }
@@ -128,9 +135,17 @@ impl FromStr for Checksum {
             _ => None,
         };
         let error = || ChecksumError(text.to_owned());
-        let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return Err(error()) };
-        let bytes: Option<Vec<u8>> = pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect();
-        bytes.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or_else(error)
+        let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
+            return Err(error());
+        };
+        let bytes: Option<Vec<u8>> = pairs
+            .iter()
+            .map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?))
+            .collect();
+        bytes
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Self)
+            .ok_or_else(error)
     }
 }
 
@@ -146,9 +161,15 @@ mod tests {
         let unix = "select 'a\nb';\n\n-- c\nselect 2;\n";
         let windows = format!("\u{FEFF}{}", unix.replace('\n', "\r\n"));
         assert_eq!(Checksum::raw(unix), Checksum::raw(&windows));
-        assert_eq!(Checksum::raw(unix), Checksum::raw(&unix.replace('\n', "\r")));
+        assert_eq!(
+            Checksum::raw(unix),
+            Checksum::raw(&unix.replace('\n', "\r"))
+        );
         for dialect in Dialect::ALL {
-            assert_eq!(Checksum::semantic(unix, dialect), Checksum::semantic(&windows, dialect));
+            assert_eq!(
+                Checksum::semantic(unix, dialect),
+                Checksum::semantic(&windows, dialect)
+            );
         }
         assert_ne!(Checksum::raw("a\n\nb"), Checksum::raw("a\nb"));
     }
@@ -159,8 +180,17 @@ mod tests {
         assert_eq!(sum.to_string(), EMPTY);
         assert_eq!(EMPTY.parse(), Ok(sum));
         assert_eq!(format!("{sum:?}"), "Checksum(e3b0c442…)");
-        for wrong in ["", "e3", &EMPTY[1..], &EMPTY.to_uppercase(), &format!("{EMPTY}00")] {
-            assert_eq!(wrong.parse::<Checksum>(), Err(ChecksumError(wrong.to_owned())));
+        for wrong in [
+            "",
+            "e3",
+            &EMPTY[1..],
+            &EMPTY.to_uppercase(),
+            &format!("{EMPTY}00"),
+        ] {
+            assert_eq!(
+                wrong.parse::<Checksum>(),
+                Err(ChecksumError(wrong.to_owned()))
+            );
         }
     }
 
@@ -171,8 +201,13 @@ mod tests {
     #[test]
     fn comments_and_layout_have_no_meaning() {
         for dialect in Dialect::ALL {
-            assert!(same(dialect, "create table a(b int);", "-- why\ncreate table a ( b /* c */\n\tint ) ;\n"
-                .replace("a (", "a(").as_str()));
+            assert!(same(
+                dialect,
+                "create table a(b int);",
+                "-- why\ncreate table a ( b /* c */\n\tint ) ;\n"
+                    .replace("a (", "a(")
+                    .as_str()
+            ));
             assert!(same(dialect, "", " -- only a comment"));
             assert!(!same(dialect, "select 'a b'", "select 'a  b'"));
             assert!(!same(dialect, "select 'a -- b'", "select 'a'"));
@@ -187,19 +222,42 @@ mod tests {
     fn hints_and_telling_white_space_have_a_meaning() {
         use Dialect::{MySql, Postgres, Sqlite};
         assert!(!same(MySql, "select 1 /*!40000 + 1 */", "select 1"));
-        assert!(!same(MySql, "select /*+ max_execution_time(1) */ 1", "select 1"));
+        assert!(!same(
+            MySql,
+            "select /*+ max_execution_time(1) */ 1",
+            "select 1"
+        ));
         assert!(!same(Postgres, "/*+ seqscan(a) */ select 1", "select 1"));
         assert!(same(Sqlite, "/*+ nothing */ select 1", "select 1"));
         assert!(!same(MySql, "select count (a)", "select count(a)"));
         assert!(same(Postgres, "select count (a)", "select count(a)"));
-        assert!(same(Postgres, "select 'a'\n'b'", "select 'a' -- c\n\n  'b'"));
+        assert!(same(
+            Postgres,
+            "select 'a'\n'b'",
+            "select 'a' -- c\n\n  'b'"
+        ));
         assert!(!same(Postgres, "select 'a'\n'b'", "select 'a' 'b'"));
         assert!(!same(Postgres, "select n 'a'", "select n'a'"));
         assert!(!same(MySql, "select n 'a'", "select n'a'"));
-        assert!(!same(MySql, "delimiter //\nselect 1//", "delimiter $$\nselect 1$$"));
+        assert!(!same(
+            MySql,
+            "delimiter //\nselect 1//",
+            "delimiter $$\nselect 1$$"
+        ));
     }
 
     proptest! {
+        #[test]
+        fn layout_between_any_two_tokens_changes_nothing(
+            blanks in prop::collection::vec(prop::sample::select(vec![" ", "\n", "\t", "/* ' */", " -- c;\n", "\r\n"]), 13)
+        ) {
+            let tokens = ["select", "a", ",", "'x  y'", "as", "b", "from", "t", "where", "c", ">=", "1.5", ";"];
+            let laid_out: String = tokens.iter().zip(&blanks).map(|(token, blank)| format!("{token}{blank}")).collect();
+            for dialect in Dialect::ALL {
+                prop_assert!(same(dialect, &tokens.join(" "), &laid_out), "{}", laid_out);
+            }
+        }
+
         #[test]
         fn lines_are_counted_as_they_are_hashed(text in "[a\r\n\u{e9}]{0,20}") {
             let plain = text.replace("\r\n", "\n").replace('\r', "\n");

@@ -48,7 +48,9 @@ pub enum Divergence {
         total: usize,
     },
     /// Outside a transaction, the runner went away during a statement.
-    #[error("migration {name} ({direction}): statement {statement} of {total} is in doubt: its runner went away while it ran")]
+    #[error(
+        "migration {name} ({direction}): statement {statement} of {total} is in doubt: its runner went away while it ran"
+    )]
     InDoubt {
         /// Its version.
         version: Version,

@@ -24,7 +24,10 @@ mod tests {
 
     #[test]
     fn what_is_rendered_is_parsed() {
-        assert_eq!(parse(&render("2026-01-01-000000_a")), Some("2026-01-01-000000_a"));
+        assert_eq!(
+            parse(&render("2026-01-01-000000_a")),
+            Some("2026-01-01-000000_a")
+        );
         assert_eq!(parse("\r\n 001_a \r\n"), Some("001_a"));
         assert_eq!(parse("\n"), None);
     }

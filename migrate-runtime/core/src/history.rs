@@ -125,7 +125,11 @@ impl History {
 
     /// Notes that only comments or white space of an applied file changed.
     pub fn mark_cosmetic(&mut self, version: &Version) {
-        if let Some(recorded) = self.applied.get_mut(version).and_then(|row| row.recorded.as_mut()) {
+        if let Some(recorded) = self
+            .applied
+            .get_mut(version)
+            .and_then(|row| row.recorded.as_mut())
+        {
             recorded.edit = Edit::Cosmetic;
         }
     }

@@ -14,21 +14,28 @@ mod place;
 mod plan;
 mod selector;
 mod split;
+mod state;
 mod text;
 mod token;
 mod version;
 
 pub use admit::{Note, Refusal, RefusalKind, RunMode, Script};
-pub use catalog::{Catalog, CatalogError, CatalogFinding, CatalogProblem, CatalogWarning, DownScript, Migration, ReadError, ReadProblem};
+pub use catalog::{
+    Catalog, CatalogError, CatalogFinding, CatalogProblem, CatalogWarning, DownScript, Migration,
+    ReadError, ReadProblem,
+};
 pub use checksum::{Checksum, ChecksumError};
 pub use dialect::{Dialect, UnknownDialect};
 pub use divergence::Divergence;
 pub use history::{Applied, AttemptState, Direction, Edit, History, Recorded, Unfinished};
 pub use metadata::{Kind, Metadata, MetadataError, Transaction};
 pub use place::Place;
-pub use plan::{Down, Goal, Note as PlanNote, OutOfOrder, Plan, PlanError, Policy, Resume, Step, Up, plan};
+pub use plan::{
+    Down, Goal, Note as PlanNote, OutOfOrder, Plan, PlanError, Policy, Resume, Step, Up, plan,
+};
 pub use selector::{Selector, SelectorError, find};
 pub use split::{SplitError, Statement, StatementKind, Unterminated, split};
+pub use state::{Entry, State, inspect};
 pub use text::{TextError, decode};
 pub use token::{Token, TokenKind, Tokens, tokenize};
 pub use version::{MAX_VERSION_CHARS, Version, VersionError};

@@ -101,25 +101,49 @@ impl Metadata {
     /// is malformed, or an irreversible migration gives no reason. Diesel takes
     /// the first two for `run_in_transaction = true`.
     pub fn parse(text: &str) -> Result<Self, MetadataError> {
-        let at = |offset: usize, message: String| MetadataError { place: Place::of(text, offset), message };
-        let raw: Raw = toml::from_str(text)
-            .map_err(|error| at(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+        let at = |offset: usize, message: String| MetadataError {
+            place: Place::of(text, offset),
+            message,
+        };
+        let raw: Raw = toml::from_str(text).map_err(|error| {
+            at(
+                error.span().map_or(0, |span| span.start),
+                error.message().to_owned(),
+            )
+        })?;
         let duration = |value: Option<toml::Spanned<String>>| match value {
             None => Ok(None),
-            Some(value) => humantime::parse_duration(value.get_ref()).map(Some).map_err(|_| {
-                at(value.span().start, format!("`{}` is no duration, write 500ms, 2s or 10min", value.get_ref()))
-            }),
+            Some(value) => humantime::parse_duration(value.get_ref())
+                .map(Some)
+                .map_err(|_| {
+                    at(
+                        value.span().start,
+                        format!(
+                            "`{}` is no duration, write 500ms, 2s or 10min",
+                            value.get_ref()
+                        ),
+                    )
+                }),
         };
         let replaces = raw.replaces.iter().map(|value| {
             Version::new(value.get_ref()).map_err(|error| at(value.span().start, error.to_string()))
         });
-        if let Some(reason) = raw.irreversible.as_ref().filter(|reason| reason.get_ref().trim().is_empty()) {
-            return Err(at(reason.span().start, "`irreversible` wants the reason, for whoever must revert".into()));
+        if let Some(reason) = raw
+            .irreversible
+            .as_ref()
+            .filter(|reason| reason.get_ref().trim().is_empty())
+        {
+            return Err(at(
+                reason.span().start,
+                "`irreversible` wants the reason, for whoever must revert".into(),
+            ));
         }
         Ok(Self {
             transaction: raw
                 .run_in_transaction
-                .map_or(Transaction::Omitted, |value| Transaction::Stated(value.into_inner())),
+                .map_or(Transaction::Omitted, |value| {
+                    Transaction::Stated(value.into_inner())
+                }),
             irreversible: raw.irreversible.map(toml::Spanned::into_inner),
             lock_timeout: duration(raw.lock_timeout)?,
             statement_timeout: duration(raw.statement_timeout)?,
@@ -135,7 +159,12 @@ mod tests {
 
     #[test]
     fn diesels_key_means_what_diesel_makes_of_it() {
-        let runs = |text| Metadata::parse(text).unwrap().transaction.runs_in_transaction();
+        let runs = |text| {
+            Metadata::parse(text)
+                .unwrap()
+                .transaction
+                .runs_in_transaction()
+        };
         assert!(runs("run_in_transaction = true"));
         assert!(!runs("run_in_transaction = false"));
         // Diesel: a file without the key is `false`.
@@ -160,7 +189,8 @@ mod tests {
 
     #[test]
     fn our_keys_are_read() {
-        let text = "run_in_transaction = true\nlock_timeout = \"500ms\"\ncode = true\nreplaces = [\"1\"]";
+        let text =
+            "run_in_transaction = true\nlock_timeout = \"500ms\"\ncode = true\nreplaces = [\"1\"]";
         let metadata = Metadata::parse(text).unwrap();
         assert_eq!(metadata.lock_timeout, Some(Duration::from_millis(500)));
         assert_eq!((metadata.kind, metadata.replaces.len()), (Kind::Code, 1));

@@ -16,10 +16,17 @@ impl Place {
     #[must_use]
     pub fn of(text: &str, offset: usize) -> Self {
         let before = &text.as_bytes()[..offset.min(text.len())];
-        let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1);
+        let line_start = before
+            .iter()
+            .rposition(|&b| b == b'\n')
+            .map_or(0, |i| i + 1);
         let line = before.iter().filter(|&&b| b == b'\n').count() + 1;
         // Counting the bytes that begin a character works inside one, too.
-        let column = before[line_start..].iter().filter(|&&b| (b as i8) >= -0x40).count() + 1;
+        let column = before[line_start..]
+            .iter()
+            .filter(|&&b| (b as i8) >= -0x40)
+            .count()
+            + 1;
         Self { line, column }
     }
 }
@@ -38,7 +45,10 @@ mod tests {
     fn columns_count_characters_and_lines_count_newlines() {
         let text = "aé\nüx";
         let at = |offset| Place::of(text, offset).to_string();
-        assert_eq!(["1:1", "1:2", "2:1", "2:2"], [at(0), at(1), at(4), at(6)].each_ref().map(|s| s.as_str()));
+        assert_eq!(
+            ["1:1", "1:2", "2:1", "2:2"],
+            [at(0), at(1), at(4), at(6)].each_ref().map(|s| s.as_str())
+        );
         assert_eq!(Place::of(text, 999).to_string(), "2:3");
     }
 }

@@ -156,7 +156,11 @@ pub enum PlanError {
 }
 
 fn list(divergences: &[Divergence]) -> String {
-    divergences.iter().map(Divergence::to_string).collect::<Vec<_>>().join("; ")
+    divergences
+        .iter()
+        .map(Divergence::to_string)
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 impl Plan {
@@ -172,32 +176,56 @@ impl Plan {
 /// # Errors
 /// All divergences at once, or why the goal cannot be reached. Nothing of a
 /// plan with an error is ever carried out.
-pub fn plan(catalog: &Catalog, history: &History, goal: &Goal, policy: Policy) -> Result<Plan, PlanError> {
+pub fn plan(
+    catalog: &Catalog,
+    history: &History,
+    goal: &Goal,
+    policy: Policy,
+) -> Result<Plan, PlanError> {
     match goal {
         Goal::Up(up) => plan_up(catalog, history, up, policy),
         Goal::Down(down) => plan_down(catalog, history, down),
     }
 }
 
-fn plan_up(catalog: &Catalog, history: &History, up: &Up, policy: Policy) -> Result<Plan, PlanError> {
+fn plan_up(
+    catalog: &Catalog,
+    history: &History,
+    up: &Up,
+    policy: Policy,
+) -> Result<Plan, PlanError> {
     let mut plan = Plan::default();
     let mut divergences = contradictions(catalog, history, &mut plan.notes);
     let newest = history.newest();
-    let pending = || catalog.iter().filter(|migration| !history.applied.contains_key(&migration.version));
+    let pending = || {
+        catalog
+            .iter()
+            .filter(|migration| !history.applied.contains_key(&migration.version))
+    };
     let chosen: Vec<&Migration> = match up {
         Up::Latest => pending().collect(),
         Up::Count(count) => pending().take(*count).collect(),
-        Up::Through(version) => pending().filter(|migration| migration.version <= *version).collect(),
+        Up::Through(version) => pending()
+            .filter(|migration| migration.version <= *version)
+            .collect(),
         Up::Only(version) => {
             let migration = catalog.get(version);
             if migration.is_none() && !history.applied.contains_key(version) {
                 return Err(PlanError::NotInCatalog(version.clone()));
             }
-            migration.into_iter().filter(|migration| !history.applied.contains_key(&migration.version)).collect()
+            migration
+                .into_iter()
+                .filter(|migration| !history.applied.contains_key(&migration.version))
+                .collect()
         }
     };
     for migration in chosen {
-        let resume = resume(history.unfinished.get(&migration.version), Direction::Up, &mut divergences, migration);
+        let resume = resume(
+            history.unfinished.get(&migration.version),
+            Direction::Up,
+            &mut divergences,
+            migration,
+        );
         let late = newest.filter(|newest| migration.version < **newest && resume.is_none());
         // Naming one migration says that it is wanted wherever it stands.
         if let (Some(newest), false) = (late, matches!(up, Up::Only(_))) {
@@ -208,7 +236,10 @@ fn plan_up(catalog: &Catalog, history: &History, up: &Up, policy: Policy) -> Res
                     name,
                     newest: newest.clone(),
                 }),
-                OutOfOrder::Warn => plan.notes.push(Note::Late { name, newest: newest.clone() }),
+                OutOfOrder::Warn => plan.notes.push(Note::Late {
+                    name,
+                    newest: newest.clone(),
+                }),
                 OutOfOrder::Allow => {}
             }
         }
@@ -220,7 +251,10 @@ fn plan_up(catalog: &Catalog, history: &History, up: &Up, policy: Policy) -> Res
     if let (Up::Through(version), Some(newest), true) = (up, newest, plan.steps.is_empty())
         && version < newest
     {
-        return Err(PlanError::Behind { version: version.clone(), newest: newest.clone() });
+        return Err(PlanError::Behind {
+            version: version.clone(),
+            newest: newest.clone(),
+        });
     }
     Ok(plan)
 }
@@ -265,10 +299,19 @@ fn plan_down(catalog: &Catalog, history: &History, down: &Down) -> Result<Plan, 
                 reason,
             });
         }
-        let resume = resume(history.unfinished.get(version), Direction::Down, &mut divergences, migration);
+        let resume = resume(
+            history.unfinished.get(version),
+            Direction::Down,
+            &mut divergences,
+            migration,
+        );
         plan.steps.push(step(migration, Direction::Down, resume));
     }
-    if divergences.is_empty() { Ok(plan) } else { Err(PlanError::Diverged(divergences)) }
+    if divergences.is_empty() {
+        Ok(plan)
+    } else {
+        Err(PlanError::Diverged(divergences))
+    }
 }
 
 /// Why a migration has no way back.
@@ -294,15 +337,27 @@ fn contradictions(catalog: &Catalog, history: &History, notes: &mut Vec<Note>) -
             }
             continue;
         };
-        let Some(recorded) = row.recorded.as_ref().filter(|recorded| recorded.raw != migration.raw) else { continue };
+        let Some(recorded) = row
+            .recorded
+            .as_ref()
+            .filter(|recorded| recorded.raw != migration.raw)
+        else {
+            continue;
+        };
         let name = migration.name.clone();
         match recorded.edit {
             Edit::Cosmetic => notes.push(Note::Cosmetic { name }),
-            Edit::None => divergences.push(Divergence::Edited { version: version.clone(), name }),
+            Edit::None => divergences.push(Divergence::Edited {
+                version: version.clone(),
+                name,
+            }),
         }
     }
     if let (Some(newest), true) = (history.newest(), ahead > 0) {
-        notes.push(Note::Ahead { count: ahead, newest: newest.clone() });
+        notes.push(Note::Ahead {
+            count: ahead,
+            newest: newest.clone(),
+        });
     }
     let known: BTreeSet<&Version> = catalog.iter().map(|migration| &migration.version).collect();
     for (version, unfinished) in &history.unfinished {
@@ -315,19 +370,39 @@ fn contradictions(catalog: &Catalog, history: &History, notes: &mut Vec<Note>) -
 }
 
 fn missing(version: &Version, history: &History) -> Divergence {
-    let recorded = history.applied.get(version).and_then(|row| row.recorded.as_ref());
+    let recorded = history
+        .applied
+        .get(version)
+        .and_then(|row| row.recorded.as_ref());
     let name = recorded.map_or_else(|| version.to_string(), |recorded| recorded.name.clone());
-    Divergence::Missing { version: version.clone(), name }
+    Divergence::Missing {
+        version: version.clone(),
+        name,
+    }
 }
 
 fn half(version: &Version, unfinished: &Unfinished) -> Divergence {
-    let (version, name, direction, total) =
-        (version.clone(), unfinished.name.clone(), unfinished.direction, unfinished.total);
+    let (version, name, direction, total) = (
+        version.clone(),
+        unfinished.name.clone(),
+        unfinished.direction,
+        unfinished.total,
+    );
     match unfinished.state {
-        AttemptState::InDoubt { statement } => Divergence::InDoubt { version, name, direction, statement, total },
-        AttemptState::Failed | AttemptState::Running => {
-            Divergence::HalfApplied { version, name, direction, done: unfinished.done, total }
-        }
+        AttemptState::InDoubt { statement } => Divergence::InDoubt {
+            version,
+            name,
+            direction,
+            statement,
+            total,
+        },
+        AttemptState::Failed | AttemptState::Running => Divergence::HalfApplied {
+            version,
+            name,
+            direction,
+            done: unfinished.done,
+            total,
+        },
     }
 }
 
@@ -342,9 +417,17 @@ fn resume(
     if let AttemptState::InDoubt { .. } = unfinished.state {
         divergences.push(half(&migration.version, unfinished));
     }
-    Some(Resume { attempt: unfinished.attempt, done: unfinished.done })
+    Some(Resume {
+        attempt: unfinished.attempt,
+        done: unfinished.done,
+    })
 }
 
 fn step(migration: &Migration, direction: Direction, resume: Option<Resume>) -> Step {
-    Step { direction, version: migration.version.clone(), name: migration.name.clone(), resume }
+    Step {
+        direction,
+        version: migration.version.clone(),
+        name: migration.name.clone(),
+        resume,
+    }
 }

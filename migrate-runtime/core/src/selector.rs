@@ -46,10 +46,15 @@ impl SelectorError {
     #[must_use]
     pub fn help(&self) -> String {
         match self {
-            Self::Unknown { newest: Some(newest), .. } => {
+            Self::Unknown {
+                newest: Some(newest),
+                ..
+            } => {
                 format!("`cargo migrate status` lists them; the newest is {newest}")
             }
-            Self::Unknown { newest: None, .. } => "the set is empty; `cargo migrate new <name>` adds one".into(),
+            Self::Unknown { newest: None, .. } => {
+                "the set is empty; `cargo migrate new <name>` adds one".into()
+            }
             Self::Ambiguous { .. } => "type more of the version".into(),
         }
     }
@@ -82,7 +87,11 @@ pub fn find(wanted: &str, catalog: &Catalog, history: &History) -> Result<Versio
         .keys()
         .filter(|version| catalog.get(version).is_none())
         .map(|version| (version, version.as_str()));
-    let all: Vec<(&Version, &str)> = catalog.iter().map(|m| (&m.version, m.name.as_str())).chain(gone).collect();
+    let all: Vec<(&Version, &str)> = catalog
+        .iter()
+        .map(|m| (&m.version, m.name.as_str()))
+        .chain(gone)
+        .collect();
     let exact = |(version, name): &&(&Version, &str)| version.as_str() == wanted || *name == wanted;
     if let Some((version, _)) = all.iter().find(exact) {
         return Ok((*version).clone());
@@ -100,7 +109,12 @@ pub fn find(wanted: &str, catalog: &Catalog, history: &History) -> Result<Versio
         }),
         (Some(_), Some(_)) => Err(SelectorError::Ambiguous {
             wanted: wanted.to_owned(),
-            candidates: all.iter().filter(begins).take(5).map(|(_, name)| (*name).to_owned()).collect(),
+            candidates: all
+                .iter()
+                .filter(begins)
+                .take(5)
+                .map(|(_, name)| (*name).to_owned())
+                .collect(),
         }),
     }
 }

@@ -101,11 +101,15 @@ impl Unterminated {
     #[must_use]
     pub fn help(self) -> &'static str {
         match self {
-            Self::String => "close it with the quote that it begins with; a quote inside is written twice",
+            Self::String => {
+                "close it with the quote that it begins with; a quote inside is written twice"
+            }
             Self::DollarQuote => "close it with the same tag between dollar signs",
             Self::QuotedIdentifier => "close it with the quote that it begins with",
             Self::Comment => "close it with `*/`; PostgreSQL nests comments",
-            Self::Body => "close each BEGIN, IF, CASE or loop with its END; on MySQL a DELIMITER line marks the end, too",
+            Self::Body => {
+                "close each BEGIN, IF, CASE or loop with its END; on MySQL a DELIMITER line marks the end, too"
+            }
         }
     }
 }
@@ -141,7 +145,11 @@ pub(crate) fn pieces(text: &str, dialect: Dialect) -> Pieces {
         body: Body::new(dialect),
         current: None,
         copy_data: CopyData::Possible,
-        pieces: Pieces { statements: Vec::new(), client_commands: Vec::new(), error: None },
+        pieces: Pieces {
+            statements: Vec::new(),
+            client_commands: Vec::new(),
+            error: None,
+        },
     }
     .run()
 }
@@ -181,20 +189,21 @@ impl Splitter<'_> {
             }
             match token.kind {
                 TokenKind::Whitespace | TokenKind::Comment => {}
-                TokenKind::Directive => self.finish(),
+                // It follows a terminator, so that a statement that is open
+                // has its semicolons inside an open body.
+                TokenKind::Directive if self.current.is_some() => return self.without_end(),
+                TokenKind::Directive => {}
                 TokenKind::Terminator => self.terminator(token),
-                TokenKind::Punctuation if &self.text[token.range.clone()] == ";" => self.inner_semicolon(),
+                TokenKind::Punctuation if &self.text[token.range.clone()] == ";" => {
+                    self.inner_semicolon()
+                }
                 TokenKind::ClientCommand => self.client_command(token),
                 _ => self.extend(&token),
             }
         }
-        if let Some(current) = &self.current
-            && !self.body.semicolon_ends()
-            && !self.tokens.has_own_delimiter()
-        {
-            let range = current.range.start..self.text.len();
-            self.fail(Unterminated::Body, range);
-            return self.pieces;
+        // With a delimiter of one's own the end of the text is the end, too.
+        if !self.body.semicolon_ends() && !self.tokens.has_own_delimiter() {
+            return self.without_end();
         }
         self.finish();
         self.pieces
@@ -219,13 +228,25 @@ impl Splitter<'_> {
         self.pieces.error = Some(SplitError { kind, range, place });
     }
 
+    fn without_end(mut self) -> Pieces {
+        let start = self
+            .current
+            .as_ref()
+            .map_or(self.text.len(), |current| current.range.start);
+        self.fail(Unterminated::Body, start..self.text.len());
+        self.pieces
+    }
+
     fn extend(&mut self, token: &Token) {
         let text = &self.text[token.range.clone()];
         let real = match token.kind {
             TokenKind::Hint => self.dialect == Dialect::MySql && executable_text(text).is_some(),
             _ => true,
         };
-        let current = self.current.get_or_insert_with(|| Current { range: token.range.clone(), real });
+        let current = self.current.get_or_insert_with(|| Current {
+            range: token.range.clone(),
+            real,
+        });
         current.range.end = token.range.end;
         current.real |= real;
         self.body.token(token.kind, text);
@@ -238,7 +259,8 @@ impl Splitter<'_> {
             return;
         }
         let copies = self.current.as_ref().is_some_and(|current| {
-            self.dialect == Dialect::Postgres && copies_from_stdin(&self.text[current.range.clone()])
+            self.dialect == Dialect::Postgres
+                && copies_from_stdin(&self.text[current.range.clone()])
         });
         if copies {
             self.take_rows(token.range.end);
@@ -289,10 +311,14 @@ impl Splitter<'_> {
 
     fn finish(&mut self) {
         self.body = Body::new(self.dialect);
-        let Some(Current { range, real: true }) = self.current.take() else { return };
+        let Some(Current { range, real: true }) = self.current.take() else {
+            return;
+        };
         let place = self.places.place(range.start);
         let kind = kind::classify(&self.text[range.clone()], self.dialect);
-        self.pieces.statements.push(Statement { range, place, kind });
+        self.pieces
+            .statements
+            .push(Statement { range, place, kind });
     }
 }
 

@@ -16,8 +16,9 @@ pub fn decode(bytes: Vec<u8>) -> Result<String, TextError> {
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         return Err(TextError::Utf16);
     }
-    let mut text = String::from_utf8(bytes)
-        .map_err(|error| TextError::InvalidUtf8 { offset: error.utf8_error().valid_up_to() })?;
+    let mut text = String::from_utf8(bytes).map_err(|error| TextError::InvalidUtf8 {
+        offset: error.utf8_error().valid_up_to(),
+    })?;
     let marked = text.starts_with(BOM);
     if marked {
         text.drain(..BOM.len_utf8());
@@ -25,10 +26,16 @@ pub fn decode(bytes: Vec<u8>) -> Result<String, TextError> {
     // Offsets count the file's bytes, as an editor and `xxd` show them.
     let skipped = if marked { BOM.len_utf8() } else { 0 };
     if let Some(at) = text.find('\0') {
-        return Err(TextError::Nul { offset: skipped + at, place: Place::of(&text, at) });
+        return Err(TextError::Nul {
+            offset: skipped + at,
+            place: Place::of(&text, at),
+        });
     }
     if let Some(at) = text.find(BOM) {
-        return Err(TextError::Bom { offset: skipped + at, place: Place::of(&text, at) });
+        return Err(TextError::Bom {
+            offset: skipped + at,
+            place: Place::of(&text, at),
+        });
     }
     Ok(text)
 }
@@ -79,8 +86,12 @@ impl TextError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::InvalidUtf8 { .. } | Self::Utf16 => "save the file as UTF-8",
-            Self::Nul { .. } => "remove the NUL; files with many of them are often UTF-16: save as UTF-8",
-            Self::Bom { .. } => "remove the invisible character U+FEFF; only the first one of a file is skipped",
+            Self::Nul { .. } => {
+                "remove the NUL; files with many of them are often UTF-16: save as UTF-8"
+            }
+            Self::Bom { .. } => {
+                "remove the invisible character U+FEFF; only the first one of a file is skipped"
+            }
         }
     }
 }
@@ -91,7 +102,10 @@ mod tests {
 
     #[test]
     fn one_leading_byte_order_mark_is_skipped() {
-        assert_eq!(decode(b"\xEF\xBB\xBFselect 1".to_vec()), Ok("select 1".to_owned()));
+        assert_eq!(
+            decode(b"\xEF\xBB\xBFselect 1".to_vec()),
+            Ok("select 1".to_owned())
+        );
         assert_eq!(decode("sélect".into()), Ok("sélect".to_owned()));
         assert_eq!(decode(Vec::new()), Ok(String::new()));
     }
@@ -99,7 +113,10 @@ mod tests {
     #[test]
     fn a_place_is_given_where_there_are_lines() {
         let place = |bytes: &[u8]| decode(bytes.to_vec()).map_err(|e| e.place());
-        assert_eq!(place(b"\xEF\xBB\xBFa\nb\0"), Err(Some(Place { line: 2, column: 2 })));
+        assert_eq!(
+            place(b"\xEF\xBB\xBFa\nb\0"),
+            Err(Some(Place { line: 2, column: 2 }))
+        );
         assert_eq!(place(b"\xFF"), Err(None));
     }
 
@@ -109,10 +126,19 @@ mod tests {
         let cases: [(&[u8], &str); 6] = [
             (b"ab\xFFc", "invalid UTF-8 at byte 2"),
             (b"\xEF\xBB\xBFab\xC3", "invalid UTF-8 at byte 5"),
-            (b"\xFF\xFEa\0", "the file looks like UTF-16: its byte 0 begins a UTF-16 byte order mark"),
-            (b"\xFE\xFF\0a", "the file looks like UTF-16: its byte 0 begins a UTF-16 byte order mark"),
+            (
+                b"\xFF\xFEa\0",
+                "the file looks like UTF-16: its byte 0 begins a UTF-16 byte order mark",
+            ),
+            (
+                b"\xFE\xFF\0a",
+                "the file looks like UTF-16: its byte 0 begins a UTF-16 byte order mark",
+            ),
             (b"\xEF\xBB\xBFa\n\0", "NUL character at byte 5"),
-            (b"a\n\xEF\xBB\xBFb", "byte order mark (U+FEFF) inside the text at byte 2"),
+            (
+                b"a\n\xEF\xBB\xBFb",
+                "byte order mark (U+FEFF) inside the text at byte 2",
+            ),
         ];
         for (bytes, message) in cases {
             assert_eq!(error(bytes), Err(message.to_owned()));

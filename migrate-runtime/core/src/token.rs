@@ -72,8 +72,6 @@ pub fn tokenize(text: &str, dialect: Dialect) -> Tokens<'_> {
         at: 0,
         delimiter: ";",
         fresh: true,
-        line_start: true,
-        parentheses: 0,
         literal: None,
         continued: false,
     }
@@ -89,9 +87,6 @@ pub struct Tokens<'t> {
     delimiter: &'t str,
     /// Nothing but blanks since the last terminator.
     fresh: bool,
-    /// Nothing but white space since the last newline.
-    line_start: bool,
-    parentheses: usize,
     literal: Option<Literal>,
     continued: bool,
 }
@@ -113,7 +108,11 @@ struct Scanned {
 
 impl Scanned {
     fn new(kind: TokenKind, end: usize) -> Self {
-        Self { kind, end, terminated: true }
+        Self {
+            kind,
+            end,
+            terminated: true,
+        }
     }
 }
 
@@ -126,10 +125,18 @@ impl Iterator for Tokens<'_> {
             return None;
         }
         self.continued = false;
-        let Scanned { kind, end, terminated } = self.scan(start);
+        let Scanned {
+            kind,
+            end,
+            terminated,
+        } = self.scan(start);
         self.at = end;
         self.remember(kind, start..end);
-        Some(Token { kind, range: start..end, terminated })
+        Some(Token {
+            kind,
+            range: start..end,
+            terminated,
+        })
     }
 }
 
@@ -150,7 +157,6 @@ impl<'t> Tokens<'t> {
         debug_assert!(at >= self.at && self.text.is_char_boundary(at));
         self.at = at;
         self.fresh = true;
-        self.line_start = true;
     }
 
     fn scan(&mut self, start: usize) -> Scanned {
@@ -167,9 +173,22 @@ impl<'t> Tokens<'t> {
         if let Some(scanned) = self.client_line(start) {
             return scanned;
         }
-        if let Some(Comment { end, terminated, hint }) = comment::scan(bytes, start, self.dialect) {
-            let kind = if hint { TokenKind::Hint } else { TokenKind::Comment };
-            return Scanned { kind, end, terminated };
+        if let Some(Comment {
+            end,
+            terminated,
+            hint,
+        }) = comment::scan(bytes, start, self.dialect)
+        {
+            let kind = if hint {
+                TokenKind::Hint
+            } else {
+                TokenKind::Comment
+            };
+            return Scanned {
+                kind,
+                end,
+                terminated,
+            };
         }
         if let Some(scanned) = self.quoted(start) {
             return scanned;
@@ -191,36 +210,22 @@ impl<'t> Tokens<'t> {
         let text = &self.text.as_bytes()[range];
         match kind {
             TokenKind::Whitespace => {
-                let newline = text.iter().any(|b| matches!(b, b'\n' | b'\r'));
-                self.line_start |= newline;
                 if let Some(literal) = &mut self.literal {
-                    literal.newline |= newline;
+                    literal.newline |= text.iter().any(|b| matches!(b, b'\n' | b'\r'));
                 }
                 return;
             }
-            TokenKind::Comment => {
-                self.line_start = false;
-                // PostgreSQL lets a line comment stand between the two parts
-                // of a string, but no block comment.
-                if !text.starts_with(b"--") {
-                    self.literal = None;
-                }
-                return;
-            }
+            // PostgreSQL lets a line comment stand between the two parts of a
+            // string, but no block comment.
+            TokenKind::Comment if text.starts_with(b"--") => return,
+            TokenKind::Comment => {}
             TokenKind::Terminator | TokenKind::Directive | TokenKind::ClientCommand => {
-                self.fresh = true;
-                self.parentheses = 0;
+                self.fresh = true
             }
             _ => self.fresh = false,
         }
-        self.line_start = false;
         if kind != TokenKind::String {
             self.literal = None;
-        }
-        match text {
-            b"(" => self.parentheses += 1,
-            b")" => self.parentheses = self.parentheses.saturating_sub(1),
-            _ => {}
         }
     }
 
@@ -244,7 +249,9 @@ impl<'t> Tokens<'t> {
 
     /// The end of a run of a word's characters from `from` on.
     fn word_end(&self, from: usize) -> usize {
-        self.run_end(from, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$') || b >= 0x80)
+        self.run_end(from, |b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$') || b >= 0x80
+        })
     }
 
     /// The end of the run of bytes from `from` on that `belongs` takes; the
@@ -268,7 +275,9 @@ impl<'t> Tokens<'t> {
         let bytes = self.text.as_bytes();
         let qualifies = start.checked_sub(1).is_some_and(|before| {
             let byte = bytes[before];
-            byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'_' | b'$' | b'"' | b'`' | b']' | b')' | b'\'')
+            byte.is_ascii_alphanumeric()
+                || byte >= 0x80
+                || matches!(byte, b'_' | b'$' | b'"' | b'`' | b']' | b')' | b'\'')
         });
         !qualifies && bytes.get(start + 1).is_some_and(u8::is_ascii_digit)
     }
@@ -276,7 +285,12 @@ impl<'t> Tokens<'t> {
     fn number_end(&self, start: usize) -> usize {
         let bytes = self.text.as_bytes();
         let dollar = self.dialect != Dialect::Postgres;
-        let belongs = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.') || b >= 0x80 || (b == b'$' && dollar);
+        let belongs = |b: u8| {
+            b.is_ascii_alphanumeric()
+                || matches!(b, b'_' | b'.')
+                || b >= 0x80
+                || (b == b'$' && dollar)
+        };
         let mut end = self.run_end(start + 1, belongs);
         // The sign of an exponent.
         while matches!(bytes[end - 1], b'e' | b'E')
@@ -290,7 +304,11 @@ impl<'t> Tokens<'t> {
 
     fn parameter_end(&self, start: usize) -> Option<usize> {
         let bytes = self.text.as_bytes();
-        let word_at = |at: usize| bytes.get(at).is_some_and(|&b| b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80);
+        let word_at = |at: usize| {
+            bytes
+                .get(at)
+                .is_some_and(|&b| b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80)
+        };
         match (self.dialect, bytes[start]) {
             (Dialect::Postgres, b'$') if bytes.get(start + 1).is_some_and(u8::is_ascii_digit) => {
                 Some(self.run_end(start + 1, |b| b.is_ascii_digit()))
@@ -299,11 +317,15 @@ impl<'t> Tokens<'t> {
             (Dialect::MySql, b'@') => {
                 let name = self.run_end(start, |b| b == b'@').min(start + 2);
                 (name > start && word_at(name)).then(|| {
-                    self.run_end(name, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | b'.') || b >= 0x80)
+                    self.run_end(name, |b| {
+                        b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | b'.') || b >= 0x80
+                    })
                 })
             }
             (Dialect::Sqlite, b'?') => Some(self.run_end(start + 1, |b| b.is_ascii_digit())),
-            (Dialect::Sqlite, b'@' | b':' | b'$' | b'#') if word_at(start + 1) => Some(self.word_end(start + 1)),
+            (Dialect::Sqlite, b'@' | b':' | b'$' | b'#') if word_at(start + 1) => {
+                Some(self.word_end(start + 1))
+            }
             _ => None,
         }
     }
@@ -313,8 +335,22 @@ impl<'t> Tokens<'t> {
     fn punctuation_end(&self, start: usize) -> usize {
         let bytes = self.text.as_bytes();
         let operator = |b: u8| {
-            matches!(b, b'+' | b'-' | b'*' | b'/' | b'<' | b'>' | b'=' | b'~' | b'!' | b'%' | b'^' | b'&' | b'|' | b':')
-                || (self.dialect == Dialect::Postgres && matches!(b, b'@' | b'#' | b'?' | b'`'))
+            matches!(
+                b,
+                b'+' | b'-'
+                    | b'*'
+                    | b'/'
+                    | b'<'
+                    | b'>'
+                    | b'='
+                    | b'~'
+                    | b'!'
+                    | b'%'
+                    | b'^'
+                    | b'&'
+                    | b'|'
+                    | b':'
+            ) || (self.dialect == Dialect::Postgres && matches!(b, b'@' | b'#' | b'?' | b'`'))
         };
         if !operator(bytes[start]) {
             return start + 1;

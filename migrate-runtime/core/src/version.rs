@@ -102,6 +102,9 @@ mod tests {
         assert_eq!(Version::of_directory("_x"), Err(VersionError::Empty));
         assert_eq!(Version::of_directory("--_x"), Err(VersionError::Empty));
         assert!(Version::of_directory(&"1".repeat(50)).is_ok());
-        assert_eq!(Version::of_directory(&"é".repeat(51)), Err(VersionError::TooLong(51)));
+        assert_eq!(
+            Version::of_directory(&"é".repeat(51)),
+            Err(VersionError::TooLong(51))
+        );
     }
 }

@@ -13,7 +13,10 @@ mod sqlite {
     use std::ffi::CString;
 
     /// Whether the text ends with a whole statement.
-    #[expect(unsafe_code, reason = "libsqlite3-sys has no safe wrapper, and the oracle is a C function")]
+    #[expect(
+        unsafe_code,
+        reason = "libsqlite3-sys has no safe wrapper, and the oracle is a C function"
+    )]
     pub(crate) fn complete(text: &str) -> bool {
         let text = CString::new(text).expect("no NUL");
         // SAFETY: the pointer is to a NUL-terminated string that outlives the
@@ -52,22 +55,46 @@ const STATEMENTS: [&str; 26] = [
     "vacuum",
 ];
 
-const GAPS: [&str; 8] = ["\n", " ", "\n\n\t", "-- a; 'b\n", "/* a; ' \" */", ";\n", "\r\n-- é\r\n", "/* /* */"];
+const GAPS: [&str; 8] = [
+    "\n",
+    " ",
+    "\n\n\t",
+    "-- a; 'b\n",
+    "/* a; ' \" */",
+    ";\n",
+    "\r\n-- é\r\n",
+    "/* /* */",
+];
 
 #[test]
 fn a_text_is_complete_right_after_our_terminators_and_nowhere_else() {
-    let gap = || prop::collection::vec(prop::sample::select(GAPS.to_vec()), 0..3).prop_map(|gaps| gaps.concat());
-    let file = prop::collection::vec((gap(), prop::sample::select(STATEMENTS.to_vec()), gap()), 1..6);
+    let gap = || {
+        prop::collection::vec(prop::sample::select(GAPS.to_vec()), 0..3)
+            .prop_map(|gaps| gaps.concat())
+    };
+    let file = prop::collection::vec(
+        (gap(), prop::sample::select(STATEMENTS.to_vec()), gap()),
+        1..6,
+    );
     let ends = Cell::new(0_usize);
     let insides = Cell::new(0_usize);
     let cases = 400;
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    });
     runner
         .run(&file, |parts| {
-            let text: String =
-                parts.iter().map(|(before, statement, after)| format!("{before}{statement}{after};")).collect();
+            let text: String = parts
+                .iter()
+                .map(|(before, statement, after)| format!("{before}{statement}{after};"))
+                .collect();
             let statements = split(&text, Dialect::Sqlite).expect("valid SQL");
-            let found: Vec<&str> = statements.iter().map(|statement| &text[statement.range.clone()]).collect();
+            let found: Vec<&str> = statements
+                .iter()
+                .map(|statement| &text[statement.range.clone()])
+                .collect();
             let expected: Vec<&str> = parts.iter().map(|(_, statement, _)| *statement).collect();
             prop_assert_eq!(found, expected);
             for (statement, (_, _, after)) in statements.iter().zip(&parts) {
@@ -75,13 +102,25 @@ fn a_text_is_complete_right_after_our_terminators_and_nowhere_else() {
                 let gap = format!("{after};");
                 let terminator = (1..=gap.len())
                     .filter(|&end| gap.is_char_boundary(end))
-                    .find(|&end| gap[..end].ends_with(';') && split(&gap[..end], Dialect::Sqlite).is_ok_and(|s| s.is_empty())
-                        && !in_comment(&gap[..end]))
+                    .find(|&end| {
+                        gap[..end].ends_with(';')
+                            && split(&gap[..end], Dialect::Sqlite).is_ok_and(|s| s.is_empty())
+                            && !in_comment(&gap[..end])
+                    })
                     .expect("a semicolon");
                 prop_assert!(sqlite::complete(&text[..statement.range.end + terminator]));
                 ends.set(ends.get() + 1);
-                for at in statement.range.clone().skip(1).filter(|&at| text.is_char_boundary(at)) {
-                    prop_assert!(!sqlite::complete(&text[statement.range.start..at]), "{}", &text[statement.range.start..at]);
+                for at in statement
+                    .range
+                    .clone()
+                    .skip(1)
+                    .filter(|&at| text.is_char_boundary(at))
+                {
+                    prop_assert!(
+                        !sqlite::complete(&text[statement.range.start..at]),
+                        "{}",
+                        &text[statement.range.start..at]
+                    );
                     insides.set(insides.get() + 1);
                 }
                 prop_assert!(!sqlite::complete(&text[statement.range.clone()]));
@@ -90,10 +129,16 @@ fn a_text_is_complete_right_after_our_terminators_and_nowhere_else() {
         })
         .unwrap();
     assert!(ends.get() >= cases as usize, "only {} ends", ends.get());
-    assert!(insides.get() >= 20 * ends.get(), "only {} prefixes", insides.get());
+    assert!(
+        insides.get() >= 20 * ends.get(),
+        "only {} prefixes",
+        insides.get()
+    );
 }
 
 /// Whether the last byte stands in a comment.
 fn in_comment(text: &str) -> bool {
-    migrate_core::tokenize(text, Dialect::Sqlite).last().is_some_and(|token| token.is_blank())
+    migrate_core::tokenize(text, Dialect::Sqlite)
+        .last()
+        .is_some_and(|token| token.is_blank())
 }

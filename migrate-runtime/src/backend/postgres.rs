@@ -15,8 +15,8 @@ use migrate_core::{Dialect, Direction};
 use self::batch::{Batch, Part};
 use self::facts::Facts;
 use super::{
-    AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Settled, StatementError, StepRow, Stop, Work,
-    first_line, word_at,
+    AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Settled,
+    StatementError, StepRow, Stop, Work, first_line, word_at,
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::lock;
@@ -53,12 +53,25 @@ where
     C: Connection<Backend = Pg> + LoadConnection,
 {
     pub(crate) fn new(connection: C, names: Names) -> Self {
-        let store = Store::new(Dialect::Postgres, names.schema.as_deref(), &names.history_table);
-        Self { connection, names, facts: None, store, settled: false, session_lock: false }
+        let store = Store::new(
+            Dialect::Postgres,
+            names.schema.as_deref(),
+            &names.history_table,
+        );
+        Self {
+            connection,
+            names,
+            facts: None,
+            store,
+            settled: false,
+            session_lock: false,
+        }
     }
 
     fn execute(&mut self, sql: &str) -> Result<(), DatabaseError> {
-        self.connection.batch_execute(sql).map_err(DatabaseError::from)
+        self.connection
+            .batch_execute(sql)
+            .map_err(DatabaseError::from)
     }
 
     fn rows<R>(&mut self, sql: &str) -> Result<Vec<R>, DatabaseError>
@@ -87,7 +100,12 @@ where
             Direction::Up => (String::new(), self.store.insert_history(work.version)),
             Direction::Down => {
                 let delete = self.store.delete_history(work.version);
-                (format!("{delete}; IF NOT FOUND THEN RAISE EXCEPTION '{NOT_APPLIED}'; END IF; "), String::new())
+                (
+                    format!(
+                        "{delete}; IF NOT FOUND THEN RAISE EXCEPTION '{NOT_APPLIED}'; END IF; "
+                    ),
+                    String::new(),
+                )
             }
         }
     }
@@ -108,7 +126,11 @@ where
 
     fn begin(&self, work: &Work<'_>) -> String {
         let (locked, after) = self.record_first(work);
-        format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{}{after}", timeouts(work), self.lock_or_raise(&locked))
+        format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{}{after}",
+            timeouts(work),
+            self.lock_or_raise(&locked)
+        )
     }
 
     fn end(&self, work: &Work<'_>) -> String {
@@ -121,7 +143,9 @@ where
             return Some(Ok(Outcome::Busy));
         }
         let of_history = error.table.as_deref() == Some(self.names.history_table.as_str());
-        if error.message.contains(NOT_APPLIED) || (error.kind == DatabaseErrorKind::Unique && of_history) {
+        if error.message.contains(NOT_APPLIED)
+            || (error.kind == DatabaseErrorKind::Unique && of_history)
+        {
             return Some(Ok(Outcome::Elsewhere));
         }
         (error.kind == DatabaseErrorKind::Closed).then(|| Err(Stop::Database(error.clone())))
@@ -133,7 +157,11 @@ where
     /// `timed_out`: each statement runs in a block that turns a lock timeout
     /// into our own text, because Diesel hides the SQLSTATE and the server may
     /// speak any language.
-    fn apply_by_statements(&mut self, work: &Work<'_>, suspicion: Suspicion) -> Result<Outcome, Stop> {
+    fn apply_by_statements(
+        &mut self,
+        work: &Work<'_>,
+        suspicion: Suspicion,
+    ) -> Result<Outcome, Stop> {
         let begun = self.execute(&self.begin(work));
         let outcome = match begun {
             Ok(()) => self.statements_and_end(work, suspicion),
@@ -145,7 +173,11 @@ where
         outcome
     }
 
-    fn statements_and_end(&mut self, work: &Work<'_>, suspicion: Suspicion) -> Result<Outcome, Stop> {
+    fn statements_and_end(
+        &mut self,
+        work: &Work<'_>,
+        suspicion: Suspicion,
+    ) -> Result<Outcome, Stop> {
         for (n, statement) in work.script.statements.iter().enumerate() {
             let text = &work.text[statement.range.clone()];
             let sent = match suspicion {
@@ -158,7 +190,9 @@ where
                     format!("DO {}", dollar(&body))
                 }
             };
-            let Err(error) = self.execute(&sent) else { continue };
+            let Err(error) = self.execute(&sent) else {
+                continue;
+            };
             if error.message.contains(LOCK_TIMEOUT) {
                 return Ok(Outcome::LockTimeout { statement: Some(n) });
             }
@@ -166,14 +200,22 @@ where
                 return Err(Stop::Database(error));
             }
             let range = Some(first_line(work.text, &statement.range));
-            return Err(Stop::Migration { statement: Some(n), range, error });
+            return Err(Stop::Migration {
+                statement: Some(n),
+                range,
+                error,
+            });
         }
         let end = format!("{}COMMIT", self.end(work));
         match self.execute(&end) {
             Ok(()) => Ok(Outcome::Done),
             Err(error) if error.kind == DatabaseErrorKind::Closed => Err(Stop::Database(error)),
             // Deferred constraints are checked by COMMIT.
-            Err(error) => Err(Stop::Migration { statement: None, range: None, error }),
+            Err(error) => Err(Stop::Migration {
+                statement: None,
+                range: None,
+                error,
+            }),
         }
     }
 }
@@ -195,11 +237,24 @@ fn timeouts(work: &Work<'_>) -> String {
 
 /// What a position in a batch points at: the migration's bytes, or its end.
 fn migration_error(work: &Work<'_>, part: Part, error: DatabaseError) -> Stop {
-    let Part::Body(byte) = part else { return Stop::Migration { statement: None, range: None, error } };
+    let Part::Body(byte) = part else {
+        return Stop::Migration {
+            statement: None,
+            range: None,
+            error,
+        };
+    };
     let offset = work.script.body.start + byte;
     let statements = &work.script.statements;
-    let statement = statements.iter().position(|statement| offset < statement.range.end).or(statements.len().checked_sub(1));
-    Stop::Migration { statement, range: Some(word_at(work.text, offset)), error }
+    let statement = statements
+        .iter()
+        .position(|statement| offset < statement.range.end)
+        .or(statements.len().checked_sub(1));
+    Stop::Migration {
+        statement,
+        range: Some(word_at(work.text, offset)),
+        error,
+    }
 }
 
 impl<C> Backend for Postgres<C>
@@ -221,7 +276,11 @@ where
     fn read(&mut self) -> Result<Vec<HistoryRow>, DatabaseError> {
         let (facts, rows) = facts::read(&mut self.connection, &self.names)?;
         let schema = facts.schema.clone();
-        self.store = Store::new(Dialect::Postgres, schema.as_deref(), &self.names.history_table);
+        self.store = Store::new(
+            Dialect::Postgres,
+            schema.as_deref(),
+            &self.names.history_table,
+        );
         // A file may have changed the session; what we found first counts.
         match &mut self.facts {
             Some(known) => known.refresh(facts),
@@ -243,14 +302,21 @@ where
 
     fn read_attempt_of(&mut self, runner: &Runner) -> Result<i64, DatabaseError> {
         let rows: Vec<IdRow> = self.rows(&self.store.select_attempt_of(runner))?;
-        rows.first().and_then(|row| row.id).ok_or_else(|| DatabaseError::other("the journal lost an attempt".into()))
+        rows.first()
+            .and_then(|row| row.id)
+            .ok_or_else(|| DatabaseError::other("the journal lost an attempt".into()))
     }
 
     fn claim(&mut self, scope: LockScope) -> Result<Claim, DatabaseError> {
-        let Some(facts) = self.facts.as_mut() else { return Ok(Claim::Fresh) };
+        let Some(facts) = self.facts.as_mut() else {
+            return Ok(Claim::Fresh);
+        };
         if facts.standby {
             let message = "the server is in recovery".to_owned();
-            return Err(DatabaseError { kind: DatabaseErrorKind::ReadOnly, ..DatabaseError::other(message) });
+            return Err(DatabaseError {
+                kind: DatabaseErrorKind::ReadOnly,
+                ..DatabaseError::other(message)
+            });
         }
         if !self.settled {
             let path = facts.settle(self.names.schema.as_deref());
@@ -259,18 +325,31 @@ where
             self.settled = true;
         }
         if scope == LockScope::Session && !self.session_lock {
-            let sql = format!("SELECT pg_catalog.pg_try_advisory_lock({})::int::bigint AS id", self.key());
+            let sql = format!(
+                "SELECT pg_catalog.pg_try_advisory_lock({})::int::bigint AS id",
+                self.key()
+            );
             let got: Vec<IdRow> = self.rows(&sql)?;
             self.session_lock = got.first().and_then(|row| row.id) == Some(1);
-            return Ok(if self.session_lock { Claim::Fresh } else { Claim::Busy });
+            return Ok(if self.session_lock {
+                Claim::Fresh
+            } else {
+                Claim::Busy
+            });
         }
         let facts = self.facts.as_ref();
         if facts.is_some_and(|facts| facts.history && facts.journal && facts.steps) {
             return Ok(Claim::Ready);
         }
-        let schema = match (&self.names.schema, facts.is_some_and(|facts| facts.schema_exists)) {
+        let schema = match (
+            &self.names.schema,
+            facts.is_some_and(|facts| facts.schema_exists),
+        ) {
             (Some(schema), false) => {
-                format!("CREATE SCHEMA IF NOT EXISTS {};\n", identifier(Dialect::Postgres, schema))
+                format!(
+                    "CREATE SCHEMA IF NOT EXISTS {};\n",
+                    identifier(Dialect::Postgres, schema)
+                )
             }
             _ => String::new(),
         };
@@ -283,7 +362,11 @@ where
             Ok(()) => Ok(Claim::Fresh),
             Err(error) => {
                 self.rollback();
-                if error.message.contains(LOCK_NOT_OURS) { Ok(Claim::Busy) } else { Err(error) }
+                if error.message.contains(LOCK_NOT_OURS) {
+                    Ok(Claim::Busy)
+                } else {
+                    Err(error)
+                }
             }
         }
     }
@@ -291,7 +374,10 @@ where
     fn release(&mut self) {
         if self.session_lock {
             // On a connection that is gone the lock is gone, too.
-            let _ = self.execute(&format!("SELECT pg_catalog.pg_advisory_unlock({})", self.key()));
+            let _ = self.execute(&format!(
+                "SELECT pg_catalog.pg_advisory_unlock({})",
+                self.key()
+            ));
             self.session_lock = false;
         }
     }
@@ -318,7 +404,9 @@ where
             after: format!("{}COMMIT", self.end(work)),
         };
         let began = Instant::now();
-        let Err((part, error)) = batch.send(&mut self.connection) else { return Ok(Outcome::Done) };
+        let Err((part, error)) = batch.send(&mut self.connection) else {
+            return Ok(Outcome::Done);
+        };
         let elapsed = began.elapsed();
         if error.kind != DatabaseErrorKind::Closed {
             self.rollback();
@@ -339,12 +427,19 @@ where
     }
 
     fn begin_run(&mut self) -> Result<Claim, DatabaseError> {
-        let sql = format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{}", self.lock_or_raise(""));
+        let sql = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}",
+            self.lock_or_raise("")
+        );
         match self.execute(&sql) {
             Ok(()) => Ok(Claim::Ready),
             Err(error) => {
                 self.rollback();
-                if error.message.contains(LOCK_NOT_OURS) { Ok(Claim::Busy) } else { Err(error) }
+                if error.message.contains(LOCK_NOT_OURS) {
+                    Ok(Claim::Busy)
+                } else {
+                    Err(error)
+                }
             }
         }
     }
@@ -353,17 +448,27 @@ where
         let (locked, first) = self.record_first(work);
         let before = format!("{}{}{first}", timeouts(work), self.lock_or_raise(&locked));
         if pace == Pace::Batch {
-            let batch = Batch { before, body: &work.text[work.script.body.clone()], after: self.end(work) };
-            return batch.send(&mut self.connection).map_err(|(part, error)| match self.ours(&error) {
-                Some(Err(stop)) => stop,
-                _ => migration_error(work, part, error),
+            let batch = Batch {
+                before,
+                body: &work.text[work.script.body.clone()],
+                after: self.end(work),
+            };
+            return batch.send(&mut self.connection).map_err(|(part, error)| {
+                match self.ours(&error) {
+                    Some(Err(stop)) => stop,
+                    _ => migration_error(work, part, error),
+                }
             });
         }
         self.execute(&before).map_err(Stop::Database)?;
         for (n, statement) in work.script.statements.iter().enumerate() {
             if let Err(error) = self.execute(&work.text[statement.range.clone()]) {
                 let range = Some(first_line(work.text, &statement.range));
-                return Err(Stop::Migration { statement: Some(n), range, error });
+                return Err(Stop::Migration {
+                    statement: Some(n),
+                    range,
+                    error,
+                });
             }
         }
         self.execute(&self.end(work)).map_err(Stop::Database)
@@ -379,37 +484,66 @@ where
     }
 
     fn write(&mut self, sql: &str) -> Result<(), DatabaseError> {
-        let sql = format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{sql}COMMIT", self.lock_or_raise(""));
+        let sql = format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{sql}COMMIT",
+            self.lock_or_raise("")
+        );
         self.execute(&sql).inspect_err(|_| self.rollback())
     }
 
-    fn run_recorded(&mut self, before: &str, statement: &str, after: &str) -> Result<(), StatementError> {
+    fn run_recorded(
+        &mut self,
+        before: &str,
+        statement: &str,
+        after: &str,
+    ) -> Result<(), StatementError> {
         let batch = Batch {
-            before: format!("BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{before}", self.lock_or_raise("")),
+            before: format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{before}",
+                self.lock_or_raise("")
+            ),
             body: statement,
             after: format!("\n;\n{after}COMMIT"),
         };
         batch.send(&mut self.connection).map_err(|(part, error)| {
             self.rollback();
-            StatementError { error, offset: part.offset() }
+            StatementError {
+                error,
+                offset: part.offset(),
+            }
         })
     }
 
     fn run_alone(&mut self, statement: &str) -> Result<(), StatementError> {
-        let batch = Batch { before: String::new(), body: statement, after: String::new() };
-        batch.send(&mut self.connection).map_err(|(part, error)| StatementError { error, offset: part.offset() })
+        let batch = Batch {
+            before: String::new(),
+            body: statement,
+            after: String::new(),
+        };
+        batch
+            .send(&mut self.connection)
+            .map_err(|(part, error)| StatementError {
+                error,
+                offset: part.offset(),
+            })
     }
 
     fn heal(&mut self, statement: &str) -> Result<(), DatabaseError> {
-        let Some(index) = index::built_concurrently(statement) else { return Ok(()) };
+        let Some(index) = index::built_concurrently(statement) else {
+            return Ok(());
+        };
         match self.rows::<index::IndexRow>(&index::query(&index))?.first() {
-            Some(found) if !found.valid => self.execute(&format!("DROP INDEX CONCURRENTLY {}", found.name)),
+            Some(found) if !found.valid => {
+                self.execute(&format!("DROP INDEX CONCURRENTLY {}", found.name))
+            }
             _ => Ok(()),
         }
     }
 
     fn settle(&mut self, statement: &str) -> Result<Settled, DatabaseError> {
-        let Some(index) = index::built_concurrently(statement) else { return Ok(Settled::Unknown) };
+        let Some(index) = index::built_concurrently(statement) else {
+            return Ok(Settled::Unknown);
+        };
         match self.rows::<index::IndexRow>(&index::query(&index))?.first() {
             Some(found) if found.valid => Ok(Settled::Done),
             _ => Ok(Settled::Repeat),

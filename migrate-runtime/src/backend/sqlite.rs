@@ -15,8 +15,8 @@ use migrate_core::{Dialect, Direction};
 
 use self::sentinel::Sentinel;
 use super::{
-    AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Settled, StatementError, StepRow, Stop, Work,
-    first_line, word_at,
+    AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Settled,
+    StatementError, StepRow, Stop, Work, first_line, word_at,
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::quote::literal;
@@ -64,7 +64,9 @@ where
     }
 
     fn execute(&mut self, sql: &str) -> Result<(), DatabaseError> {
-        self.connection.batch_execute(sql).map_err(DatabaseError::from)
+        self.connection
+            .batch_execute(sql)
+            .map_err(DatabaseError::from)
     }
 
     fn rows<R>(&mut self, sql: &str) -> Result<Vec<R>, DatabaseError>
@@ -76,10 +78,20 @@ where
 
     /// Which of our three tables are there.
     fn present(&mut self) -> Result<[bool; 3], DatabaseError> {
-        let names: Vec<String> = self.tables.iter().map(|name| literal(Dialect::Sqlite, name)).collect();
-        let sql = format!("SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ({})", names.join(", "));
+        let names: Vec<String> = self
+            .tables
+            .iter()
+            .map(|name| literal(Dialect::Sqlite, name))
+            .collect();
+        let sql = format!(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ({})",
+            names.join(", ")
+        );
         let found: Vec<NameRow> = self.rows(&sql)?;
-        Ok(self.tables.each_ref().map(|table| found.iter().any(|row| row.name.eq_ignore_ascii_case(table))))
+        Ok(self
+            .tables
+            .each_ref()
+            .map(|table| found.iter().any(|row| row.name.eq_ignore_ascii_case(table))))
     }
 
     /// The history row: its primary key makes the migration exactly-once.
@@ -109,7 +121,11 @@ where
                     Some(offset) => word_at(work.text, statement.range.start + offset),
                     None => first_line(work.text, &statement.range),
                 };
-                return Err(Stop::Migration { statement: Some(n), range: Some(range), error });
+                return Err(Stop::Migration {
+                    statement: Some(n),
+                    range: Some(range),
+                    error,
+                });
             }
         }
         Ok(())
@@ -117,8 +133,14 @@ where
 
     fn record_last(&self, work: &Work<'_>, began: Instant) -> String {
         let elapsed = began.elapsed();
-        let started = format!("strftime('%Y-%m-%d %H:%M:%f', 'now', '-{:.3} seconds')", elapsed.as_secs_f64());
-        let end = AttemptEnd::Done { started: &started, duration_us: &elapsed.as_micros().to_string() };
+        let started = format!(
+            "strftime('%Y-%m-%d %H:%M:%f', 'now', '-{:.3} seconds')",
+            elapsed.as_secs_f64()
+        );
+        let end = AttemptEnd::Done {
+            started: &started,
+            duration_us: &elapsed.as_micros().to_string(),
+        };
         self.store.insert_attempt(&work.attempt(), &end)
     }
 
@@ -132,7 +154,11 @@ where
         match self.execute(&end) {
             Ok(()) => Ok(Outcome::Done),
             // Deferred foreign keys are checked by COMMIT.
-            Err(error) => Err(Stop::Migration { statement: None, range: None, error }),
+            Err(error) => Err(Stop::Migration {
+                statement: None,
+                range: None,
+                error,
+            }),
         }
     }
 }
@@ -173,12 +199,16 @@ where
 
     fn read_attempt_of(&mut self, runner: &Runner) -> Result<i64, DatabaseError> {
         let rows: Vec<IdRow> = self.rows(&self.store.select_attempt_of(runner))?;
-        rows.first().and_then(|row| row.id).ok_or_else(|| DatabaseError::other("the journal lost an attempt".into()))
+        rows.first()
+            .and_then(|row| row.id)
+            .ok_or_else(|| DatabaseError::other("the journal lost an attempt".into()))
     }
 
     fn claim(&mut self, _: LockScope) -> Result<Claim, DatabaseError> {
         if let (Some(path), None) = (&self.path, &self.sentinel) {
-            let Some(sentinel) = Sentinel::acquire(path)? else { return Ok(Claim::Busy) };
+            let Some(sentinel) = Sentinel::acquire(path)? else {
+                return Ok(Claim::Busy);
+            };
             self.sentinel = Some(sentinel);
             return Ok(Claim::Fresh);
         }
@@ -226,12 +256,16 @@ where
             Outcome::Done => {}
             // Under the sentinel only another tool can have done it.
             Outcome::Elsewhere | Outcome::Busy | Outcome::LockTimeout { .. } => {
-                let message = format!("{} was applied or reverted by another tool meanwhile", work.version);
+                let message = format!(
+                    "{} was applied or reverted by another tool meanwhile",
+                    work.version
+                );
                 return Err(Stop::Database(DatabaseError::other(message)));
             }
         }
         self.statements(work)?;
-        self.execute(&self.record_last(work, began)).map_err(Stop::Database)
+        self.execute(&self.record_last(work, began))
+            .map_err(Stop::Database)
     }
 
     fn commit_run(&mut self) -> Result<(), DatabaseError> {
@@ -244,21 +278,35 @@ where
     }
 
     fn write(&mut self, sql: &str) -> Result<(), DatabaseError> {
-        self.execute(&format!("BEGIN IMMEDIATE;\n{sql}COMMIT")).inspect_err(|_| self.rollback())
+        self.execute(&format!("BEGIN IMMEDIATE;\n{sql}COMMIT"))
+            .inspect_err(|_| self.rollback())
     }
 
-    fn run_recorded(&mut self, before: &str, statement: &str, after: &str) -> Result<(), StatementError> {
+    fn run_recorded(
+        &mut self,
+        before: &str,
+        statement: &str,
+        after: &str,
+    ) -> Result<(), StatementError> {
         self.execute(&format!("BEGIN IMMEDIATE;\n{before}"))?;
         let ran = self
             .execute(statement)
-            .map_err(|error| StatementError { offset: offset::of_error(statement, &error.message), error })
-            .and_then(|()| self.execute(&format!("{after}COMMIT")).map_err(StatementError::from));
+            .map_err(|error| StatementError {
+                offset: offset::of_error(statement, &error.message),
+                error,
+            })
+            .and_then(|()| {
+                self.execute(&format!("{after}COMMIT"))
+                    .map_err(StatementError::from)
+            });
         ran.inspect_err(|_| self.rollback())
     }
 
     fn run_alone(&mut self, statement: &str) -> Result<(), StatementError> {
-        self.execute(statement)
-            .map_err(|error| StatementError { offset: offset::of_error(statement, &error.message), error })
+        self.execute(statement).map_err(|error| StatementError {
+            offset: offset::of_error(statement, &error.message),
+            error,
+        })
     }
 
     fn heal(&mut self, _: &str) -> Result<(), DatabaseError> {

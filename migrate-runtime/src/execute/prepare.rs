@@ -5,9 +5,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use migrate_core::{RunMode, Script};
 use migrate_core::Checksum;
 use migrate_core::{Catalog, Dialect, Direction, Migration, PlanError, Step};
+use migrate_core::{RunMode, Script};
 
 use crate::backend::{Backend, Work};
 use crate::error::{Error, Failure, RefusedFile, Remains};
@@ -42,11 +42,18 @@ pub(super) fn mode(migration: &Migration, dialect: Dialect) -> RunMode {
 /// # Errors
 /// When it cannot be read, was changed since the plan, or holds what cannot be
 /// run.
-pub(super) fn prepare(catalog: &Catalog, step: &Step, dialect: Dialect, options: &Options) -> Result<Prepared, Error> {
+pub(super) fn prepare(
+    catalog: &Catalog,
+    step: &Step,
+    dialect: Dialect,
+    options: &Options,
+) -> Result<Prepared, Error> {
     let Some(migration) = catalog.get(&step.version) else {
         return Err(PlanError::NotInCatalog(step.version.clone()).into());
     };
-    let file = migration.directory().map(|directory| directory.join(step.direction.file_name()));
+    let file = migration
+        .directory()
+        .map(|directory| directory.join(step.direction.file_name()));
     let down = migration.down()?;
     let (text, down) = match step.direction {
         Direction::Up => (migration.up()?, down),
@@ -85,8 +92,14 @@ pub(super) fn prepare(catalog: &Catalog, step: &Step, dialect: Dialect, options:
         mode,
         down,
         file,
-        lock_timeout: migration.metadata.lock_timeout.unwrap_or(options.lock_timeout),
-        statement_timeout: migration.metadata.statement_timeout.unwrap_or(options.statement_timeout),
+        lock_timeout: migration
+            .metadata
+            .lock_timeout
+            .unwrap_or(options.lock_timeout),
+        statement_timeout: migration
+            .metadata
+            .statement_timeout
+            .unwrap_or(options.statement_timeout),
         text,
     })
 }
@@ -132,9 +145,17 @@ impl Prepared {
 
     /// Writes the journal's row of a failed transaction, after its rollback.
     /// Best effort: the failure itself matters more.
-    pub(super) fn record_failure(&self, backend: &mut dyn Backend, step: &Step, options: &Options, error: &str) {
+    pub(super) fn record_failure(
+        &self,
+        backend: &mut dyn Backend,
+        step: &Step,
+        options: &Options,
+        error: &str,
+    ) {
         let work = self.work(step, options);
-        let sql = backend.store().insert_attempt(&work.attempt(), &AttemptEnd::Failed { error });
+        let sql = backend
+            .store()
+            .insert_attempt(&work.attempt(), &AttemptEnd::Failed { error });
         let _ = backend.write(&sql);
     }
 }

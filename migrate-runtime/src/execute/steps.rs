@@ -38,22 +38,45 @@ pub(super) fn run(
     let recording = Error::database;
     let (id, done, due) = match &step.resume {
         Some(resume) => {
-            let steps = backend.read_steps(resume.attempt).map_err(recording("cannot read the migration's steps"))?;
+            let steps = backend
+                .read_steps(resume.attempt)
+                .map_err(recording("cannot read the migration's steps"))?;
             unedited(step, prepared, &steps[..])?;
-            let due = backend.store().resume_attempt(resume.attempt, prepared.script.statements.len(), &options.runner);
+            let due = backend.store().resume_attempt(
+                resume.attempt,
+                prepared.script.statements.len(),
+                &options.runner,
+            );
             (resume.attempt, resume.done, due)
         }
         None => {
             let work = prepared.work(step, options);
-            let sql = backend.store().insert_attempt(&work.attempt(), &AttemptEnd::Running);
-            backend.write(&sql).map_err(recording("cannot record the migration"))?;
-            let id = backend.read_attempt_of(&options.runner).map_err(recording("cannot record the migration"))?;
+            let sql = backend
+                .store()
+                .insert_attempt(&work.attempt(), &AttemptEnd::Running);
+            backend
+                .write(&sql)
+                .map_err(recording("cannot record the migration"))?;
+            let id = backend
+                .read_attempt_of(&options.runner)
+                .map_err(recording("cannot record the migration"))?;
             (id, 0, String::new())
         }
     };
-    let mut attempt = Attempt { backend, step, prepared, id, due };
-    let ran = attempt.statements(done, options, tell).and_then(|()| attempt.finish(began));
-    let reset = attempt.backend.reset_session().map_err(recording("cannot put the session back"));
+    let mut attempt = Attempt {
+        backend,
+        step,
+        prepared,
+        id,
+        due,
+    };
+    let ran = attempt
+        .statements(done, options, tell)
+        .and_then(|()| attempt.finish(began));
+    let reset = attempt
+        .backend
+        .reset_session()
+        .map_err(recording("cannot put the session back"));
     ran.and(reset)
 }
 
@@ -61,17 +84,30 @@ pub(super) fn run(
 fn unedited(step: &Step, prepared: &Prepared, steps: &[StepRow]) -> Result<(), Error> {
     for row in steps.iter().filter(|row| row.state == "done") {
         let n = usize::try_from(row.n).unwrap_or_default();
-        let now = n.checked_sub(1).and_then(|n| prepared.script.statements.get(n));
-        let same = now.is_some_and(|now| Checksum::statement(&prepared.text[now.range.clone()]).to_string() == row.sha256);
+        let now = n
+            .checked_sub(1)
+            .and_then(|n| prepared.script.statements.get(n));
+        let same = now.is_some_and(|now| {
+            Checksum::statement(&prepared.text[now.range.clone()]).to_string() == row.sha256
+        });
         if !same {
-            return Err(Error::EditedWhileHalfApplied { version: step.version.clone(), name: step.name.clone(), statement: n });
+            return Err(Error::EditedWhileHalfApplied {
+                version: step.version.clone(),
+                name: step.name.clone(),
+                statement: n,
+            });
         }
     }
     Ok(())
 }
 
 impl Attempt<'_> {
-    fn statements(&mut self, done: usize, options: &Options, tell: &dyn Fn(Event<'_>)) -> Result<(), Error> {
+    fn statements(
+        &mut self,
+        done: usize,
+        options: &Options,
+        tell: &dyn Fn(Event<'_>),
+    ) -> Result<(), Error> {
         let total = self.prepared.script.statements.len();
         for (index, statement) in self.prepared.script.statements.iter().enumerate() {
             let n = index + 1;
@@ -80,17 +116,25 @@ impl Attempt<'_> {
                 // A new session does not have the old one's settings, and a
                 // table rebuilt without `foreign_keys = OFF` loses its rows.
                 if sets_the_session(text, self.backend) {
-                    self.backend.run_alone(text).map_err(|error| self.failed(n, done, &error))?;
+                    self.backend
+                        .run_alone(text)
+                        .map_err(|error| self.failed(n, done, &error))?;
                 }
                 continue;
             }
             if options.interrupt.is_asked() {
                 return Err(self.interrupted());
             }
-            tell(Event::Statement { step: self.step, number: n, total });
+            tell(Event::Statement {
+                step: self.step,
+                number: n,
+                total,
+            });
             let checksum = Checksum::statement(text);
             if done + 1 == n && self.step.resume.is_some() {
-                self.backend.heal(text).map_err(Error::database("cannot remove what an interrupted attempt left"))?;
+                self.backend.heal(text).map_err(Error::database(
+                    "cannot remove what an interrupted attempt left",
+                ))?;
             }
             let due = std::mem::take(&mut self.due);
             let ran = match statement.kind {
@@ -109,7 +153,13 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    fn alone(&mut self, n: usize, text: &str, checksum: Checksum, due: &str) -> Result<(), StatementError> {
+    fn alone(
+        &mut self,
+        n: usize,
+        text: &str,
+        checksum: Checksum,
+        due: &str,
+    ) -> Result<(), StatementError> {
         let begin = self.backend.store().begin_step(self.id, n, checksum);
         self.backend.write(&format!("{due}{begin}"))?;
         self.backend.run_alone(text)?;
@@ -126,16 +176,24 @@ impl Attempt<'_> {
         let total = self.prepared.script.statements.len();
         let end = store.finish_attempt(self.id, total, began.elapsed().as_micros());
         let sql = format!("{}{history}{end}", std::mem::take(&mut self.due));
-        self.backend.write(&sql).map_err(|error| self.recording(error))
+        self.backend
+            .write(&sql)
+            .map_err(|error| self.recording(error))
     }
 
     fn recording(&self, error: DatabaseError) -> Error {
-        if self.backend.is_lock_lost(&error) { Error::LockLost } else { Error::database("cannot record the migration")(error) }
+        if self.backend.is_lock_lost(&error) {
+            Error::LockLost
+        } else {
+            Error::database("cannot record the migration")(error)
+        }
     }
 
     /// Records that statement `n` failed and says where.
     fn failed(&mut self, n: usize, done: usize, failed: &StatementError) -> Error {
-        if failed.error.kind == DatabaseErrorKind::Closed || self.backend.is_lock_lost(&failed.error) {
+        if failed.error.kind == DatabaseErrorKind::Closed
+            || self.backend.is_lock_lost(&failed.error)
+        {
             return self.recording(failed.error.clone());
         }
         let store = self.backend.store();
@@ -151,7 +209,13 @@ impl Attempt<'_> {
             None => first_line(&self.prepared.text, &statement),
         };
         let remains = Remains::Statements(done);
-        self.prepared.failure(self.step, Some(n - 1), Some(range), failed.error.message.clone(), remains)
+        self.prepared.failure(
+            self.step,
+            Some(n - 1),
+            Some(range),
+            failed.error.message.clone(),
+            remains,
+        )
     }
 
     fn interrupted(&mut self) -> Error {
@@ -181,24 +245,39 @@ pub(super) fn settle(
     history: &History,
     version: &Version,
 ) -> Result<bool, Error> {
-    let (Some(unfinished), Some(migration)) = (history.unfinished.get(version), catalog.get(version)) else {
+    let (Some(unfinished), Some(migration)) =
+        (history.unfinished.get(version), catalog.get(version))
+    else {
         return Ok(false);
     };
-    let AttemptState::InDoubt { statement } = unfinished.state else { return Ok(false) };
+    let AttemptState::InDoubt { statement } = unfinished.state else {
+        return Ok(false);
+    };
     let text = match unfinished.direction {
         Direction::Up => migration.up()?,
         Direction::Down => migration.down()?.unwrap_or_default(),
     };
-    let Ok(statements) = migrate_core::split(&text, backend.dialect()) else { return Ok(false) };
-    let Some(statement_text) = statement.checked_sub(1).and_then(|n| statements.get(n)).map(|s| &text[s.range.clone()]) else {
+    let Ok(statements) = migrate_core::split(&text, backend.dialect()) else {
+        return Ok(false);
+    };
+    let Some(statement_text) = statement
+        .checked_sub(1)
+        .and_then(|n| statements.get(n))
+        .map(|s| &text[s.range.clone()])
+    else {
         return Ok(false);
     };
     let attempt = unfinished.attempt;
-    let sql = match backend.settle(statement_text).map_err(Error::database("cannot look into the statement in doubt"))? {
+    let sql = match backend
+        .settle(statement_text)
+        .map_err(Error::database("cannot look into the statement in doubt"))?
+    {
         Settled::Unknown => return Ok(false),
         Settled::Done => backend.store().finish_step(attempt, statement),
         Settled::Repeat => backend.store().forget_step(attempt, statement),
     };
-    backend.write(&sql).map_err(Error::database("cannot settle the statement in doubt"))?;
+    backend
+        .write(&sql)
+        .map_err(Error::database("cannot settle the statement in doubt"))?;
     Ok(true)
 }

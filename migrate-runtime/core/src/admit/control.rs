@@ -28,11 +28,15 @@ pub(super) fn read(statement: &str, opening: &Opening<'_>, dialect: Dialect) -> 
     if opening.starts("BEGIN") || opening.starts("START TRANSACTION") {
         let plain = match dialect {
             Dialect::Postgres => {
-                opening.is_exactly("BEGIN [WORK|TRANSACTION] [ISOLATION] [LEVEL] [READ] [COMMITTED|WRITE]")
-                    || opening.is_exactly("START TRANSACTION [ISOLATION] [LEVEL] [READ] [COMMITTED|WRITE]")
+                opening.is_exactly(
+                    "BEGIN [WORK|TRANSACTION] [ISOLATION] [LEVEL] [READ] [COMMITTED|WRITE]",
+                ) || opening
+                    .is_exactly("START TRANSACTION [ISOLATION] [LEVEL] [READ] [COMMITTED|WRITE]")
             }
             Dialect::MySql => opening.is_exactly("BEGIN|START [WORK|TRANSACTION] [READ] [WRITE]"),
-            Dialect::Sqlite => opening.is_exactly("BEGIN [DEFERRED|IMMEDIATE|EXCLUSIVE] [TRANSACTION]"),
+            Dialect::Sqlite => {
+                opening.is_exactly("BEGIN [DEFERRED|IMMEDIATE|EXCLUSIVE] [TRANSACTION]")
+            }
         };
         return Some(Control::Begin { plain });
     }
@@ -45,23 +49,30 @@ pub(super) fn read(statement: &str, opening: &Opening<'_>, dialect: Dialect) -> 
             || opening.is_exactly("COMMIT|END [WORK|TRANSACTION] AND NO CHAIN");
         return Some(Control::Commit { plain });
     }
-    if opening.starts("SAVEPOINT") || opening.starts("RELEASE") || opening.starts("ROLLBACK [WORK|TRANSACTION] TO") {
+    if opening.starts("SAVEPOINT")
+        || opening.starts("RELEASE")
+        || opening.starts("ROLLBACK [WORK|TRANSACTION] TO")
+    {
         return Some(Control::Savepoint);
     }
     if opening.starts("ROLLBACK") {
         return Some(Control::Other);
     }
     match dialect {
-        Dialect::Postgres if opening.starts("ABORT") || opening.starts("PREPARE TRANSACTION") => Some(Control::Other),
-        Dialect::Postgres | Dialect::MySql if opening.starts("SET") => setting(statement, opening, dialect),
+        Dialect::Postgres if opening.starts("ABORT") || opening.starts("PREPARE TRANSACTION") => {
+            Some(Control::Other)
+        }
+        Dialect::Postgres | Dialect::MySql if opening.starts("SET") => {
+            setting(statement, opening, dialect)
+        }
         Dialect::MySql if opening.starts("XA") => Some(Control::Other),
         Dialect::Postgres | Dialect::MySql | Dialect::Sqlite => None,
     }
 }
 
-/// SET TRANSACTION and its like. READ WRITE and DEFERRABLE are harmless. READ
-/// ONLY would keep us from writing the history. On PostgreSQL an isolation
-/// level comes too late after the history row, and a snapshot can't be taken.
+/// SET TRANSACTION and its like. READ WRITE is harmless. READ ONLY would keep
+/// us from writing the journal. On PostgreSQL the other modes come too late
+/// after the history row.
 fn setting(statement: &str, opening: &Opening<'_>, dialect: Dialect) -> Option<Control> {
     if dialect == Dialect::MySql && turns_autocommit_off(statement) {
         return Some(Control::Other);
@@ -71,13 +82,21 @@ fn setting(statement: &str, opening: &Opening<'_>, dialect: Dialect) -> Option<C
         return None;
     }
     let pair = |first: &str, second: &str| {
-        opening.lexemes().windows(2).any(|pair| pair[0].is(first) && pair[1].is(second))
+        opening
+            .lexemes()
+            .windows(2)
+            .any(|pair| pair[0].is(first) && pair[1].is(second))
     };
     let read_only = pair("READ", "ONLY");
+    let late = ["ISOLATION", "SNAPSHOT", "DEFERRABLE"]
+        .iter()
+        .any(|mode| opening.has(mode));
+    let this_one = dialect == Dialect::Postgres && !session && late;
     // On MySQL one without SESSION is about the next transaction, which would
     // be our checkpoint's.
-    let this_one = dialect == Dialect::Postgres && !session && (opening.has("ISOLATION") || opening.has("SNAPSHOT"));
-    (read_only || this_one).then_some(Control::Mode { session: session || dialect == Dialect::MySql })
+    (read_only || this_one).then_some(Control::Mode {
+        session: session || dialect == Dialect::MySql,
+    })
 }
 
 fn turns_autocommit_off(statement: &str) -> bool {
@@ -87,6 +106,8 @@ fn turns_autocommit_off(statement: &str) -> bool {
         let name = name.rsplit('.').next().unwrap_or("");
         name == "autocommit"
             && matches!(window[1].text, "=" | ":=")
-            && !["1", "on", "true"].iter().any(|on| window[2].text.trim_matches('\'').eq_ignore_ascii_case(on))
+            && !["1", "on", "true"]
+                .iter()
+                .any(|on| window[2].text.trim_matches('\'').eq_ignore_ascii_case(on))
     })
 }

@@ -5,7 +5,11 @@ use crate::split::{Opening, copies_with, lexemes, outside_transaction};
 use crate::{Dialect, RefusalKind, TokenKind};
 
 /// Why the statement is refused in any mode, if it is.
-pub(super) fn anywhere(statement: &str, opening: &Opening<'_>, dialect: Dialect) -> Option<RefusalKind> {
+pub(super) fn anywhere(
+    statement: &str,
+    opening: &Opening<'_>,
+    dialect: Dialect,
+) -> Option<RefusalKind> {
     match dialect {
         Dialect::Postgres => postgres(statement, opening),
         Dialect::MySql => mysql(statement, opening),
@@ -14,7 +18,11 @@ pub(super) fn anywhere(statement: &str, opening: &Opening<'_>, dialect: Dialect)
 }
 
 /// What of the statement can't run in a transaction, if anything.
-pub(super) fn in_transaction(statement: &str, opening: &Opening<'_>, dialect: Dialect) -> Option<&'static str> {
+pub(super) fn in_transaction(
+    statement: &str,
+    opening: &Opening<'_>,
+    dialect: Dialect,
+) -> Option<&'static str> {
     match dialect {
         Dialect::Postgres => outside_transaction(statement, opening),
         // It commits instead.
@@ -34,14 +42,19 @@ pub(super) fn in_transaction(statement: &str, opening: &Opening<'_>, dialect: Di
 
 /// Whether the statement sets one of SQLite's pragmas, rather than asking.
 pub(super) fn sets_pragma(opening: &Opening<'_>, names: &[&str]) -> bool {
-    let Some(rest) = opening.after("PRAGMA") else { return false };
-    rest.windows(2).any(|pair| names.iter().any(|name| pair[0].is(name)) && matches!(pair[1].text, "=" | "("))
+    let Some(rest) = opening.after("PRAGMA") else {
+        return false;
+    };
+    rest.windows(2)
+        .any(|pair| names.iter().any(|name| pair[0].is(name)) && matches!(pair[1].text, "=" | "("))
 }
 
 /// Whether MySQL commits before it.
 pub(super) fn commits(opening: &Opening<'_>) -> bool {
-    let temporary = opening.starts("CREATE [OR] [REPLACE] TEMPORARY") || opening.starts("DROP TEMPORARY");
-    opening.starts("CREATE|ALTER|DROP|TRUNCATE|RENAME|GRANT|REVOKE|ANALYZE|OPTIMIZE|REPAIR|FLUSH") && !temporary
+    let temporary =
+        opening.starts("CREATE [OR] [REPLACE] TEMPORARY") || opening.starts("DROP TEMPORARY");
+    opening.starts("CREATE|ALTER|DROP|TRUNCATE|RENAME|GRANT|REVOKE|ANALYZE|OPTIMIZE|REPAIR|FLUSH")
+        && !temporary
 }
 
 fn postgres(statement: &str, opening: &Opening<'_>) -> Option<RefusalKind> {
@@ -60,7 +73,11 @@ fn postgres(statement: &str, opening: &Opening<'_>) -> Option<RefusalKind> {
         return call(
             statement,
             Dialect::Postgres,
-            &["pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all"],
+            &[
+                "pg_advisory_unlock",
+                "pg_advisory_unlock_shared",
+                "pg_advisory_unlock_all",
+            ],
         );
     }
     None
@@ -68,12 +85,19 @@ fn postgres(statement: &str, opening: &Opening<'_>) -> Option<RefusalKind> {
 
 fn mysql(statement: &str, opening: &Opening<'_>) -> Option<RefusalKind> {
     let locks = opening.starts("LOCK TABLE|TABLES")
-        || (opening.starts("FLUSH [LOCAL|NO_WRITE_TO_BINLOG] TABLE|TABLES") && locks_flushed(statement));
+        || (opening.starts("FLUSH [LOCAL|NO_WRITE_TO_BINLOG] TABLE|TABLES")
+            && locks_flushed(statement));
     if locks {
-        return Some(RefusalKind::LockTables { words: opening.words(2) });
+        return Some(RefusalKind::LockTables {
+            words: opening.words(2),
+        });
     }
     if !opening.starts("CREATE|ALTER|DROP|GRANT|REVOKE") {
-        return call(statement, Dialect::MySql, &["release_lock", "release_all_locks"]);
+        return call(
+            statement,
+            Dialect::MySql,
+            &["release_lock", "release_all_locks"],
+        );
     }
     None
 }
@@ -96,7 +120,10 @@ fn call(statement: &str, dialect: Dialect, names: &[&'static str]) -> Option<Ref
             TokenKind::QuotedIdentifier => lexeme.text.trim_matches(['"', '`']),
             _ => "",
         };
-        name = names.iter().copied().find(|name| word.eq_ignore_ascii_case(name));
+        name = names
+            .iter()
+            .copied()
+            .find(|name| word.eq_ignore_ascii_case(name));
     }
     None
 }

@@ -115,26 +115,44 @@ impl RefusalKind {
     fn help(&self) -> &'static str {
         match self {
             Self::Unterminated(unterminated) => unterminated.help(),
-            Self::TransactionControl { mode: RunMode::Transaction, .. } => {
+            Self::TransactionControl {
+                mode: RunMode::Transaction,
+                ..
+            } => {
                 "remove it: the whole file is run in one transaction; or set `run_in_transaction = false` in \
                  metadata.toml, where a BEGIN … COMMIT is one step"
             }
-            Self::TransactionControl { mode: RunMode::Steps, .. } => {
+            Self::TransactionControl {
+                mode: RunMode::Steps,
+                ..
+            } => {
                 "remove it: each statement is committed by itself, and a BEGIN … COMMIT as one step"
             }
             Self::TransactionMode { .. } => {
                 "remove it, or set `run_in_transaction = false` in metadata.toml and put it inside a BEGIN … COMMIT"
             }
-            Self::NoTransaction { .. } => "put a BEGIN before the statements that belong together, or remove it",
+            Self::NoTransaction { .. } => {
+                "put a BEGIN before the statements that belong together, or remove it"
+            }
             Self::NeverCommitted => "end it with COMMIT in the same file",
-            Self::NestedTransaction { .. } => "use SAVEPOINT, or commit the first transaction before",
-            Self::NeedsNoTransaction { mode: RunMode::Transaction, .. } => {
+            Self::NestedTransaction { .. } => {
+                "use SAVEPOINT, or commit the first transaction before"
+            }
+            Self::NeedsNoTransaction {
+                mode: RunMode::Transaction,
+                ..
+            } => {
                 "set `run_in_transaction = false` in metadata.toml, and keep such statements in migrations of their own"
             }
-            Self::NeedsNoTransaction { mode: RunMode::Steps, .. } => "move it out of the BEGIN … COMMIT",
+            Self::NeedsNoTransaction {
+                mode: RunMode::Steps,
+                ..
+            } => "move it out of the BEGIN … COMMIT",
             Self::CopyFromStdin => "write the rows as INSERT … VALUES",
             Self::CopyToStdout => "a migration has no output: remove it",
-            Self::PsqlMetaCommand { .. } | Self::MysqlClientCommand { .. } | Self::SqliteDotCommand { .. } => {
+            Self::PsqlMetaCommand { .. }
+            | Self::MysqlClientCommand { .. }
+            | Self::SqliteDotCommand { .. } => {
                 "migrations are sent to the server as they are: write what the command does as SQL"
             }
             Self::DiscardAll => "use RESET for the settings that you mean",
@@ -142,13 +160,19 @@ impl RefusalKind {
                 "remove it: the lock is released when the migrations are done; for a lock of your own use one that \
                  ends with the transaction"
             }
-            Self::LockTables { .. } => "remove it: the migration lock already keeps other migrations out",
+            Self::LockTables { .. } => {
+                "remove it: the migration lock already keeps other migrations out"
+            }
         }
     }
 }
 
 impl From<SplitError> for Refusal {
     fn from(error: SplitError) -> Self {
-        Self { kind: RefusalKind::Unterminated(error.kind), range: error.range, place: error.place }
+        Self {
+            kind: RefusalKind::Unterminated(error.kind),
+            range: error.range,
+            place: error.place,
+        }
     }
 }

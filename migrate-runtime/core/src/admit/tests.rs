@@ -10,8 +10,15 @@ use RunMode::{Steps, Transaction};
 /// The refusals as `line:column message`, or the statements.
 fn admitted(dialect: Dialect, mode: RunMode, text: &str) -> Result<Vec<&str>, Vec<String>> {
     match Script::admit(text, dialect, mode) {
-        Ok(script) => Ok(script.statements.iter().map(|s| &text[s.range.clone()]).collect()),
-        Err(refusals) => Err(refusals.iter().map(|r| format!("{} {r}", r.place)).collect()),
+        Ok(script) => Ok(script
+            .statements
+            .iter()
+            .map(|s| &text[s.range.clone()])
+            .collect()),
+        Err(refusals) => Err(refusals
+            .iter()
+            .map(|r| format!("{} {r}", r.place))
+            .collect()),
     }
 }
 
@@ -25,15 +32,35 @@ fn refused(dialect: Dialect, mode: RunMode, text: &str) -> Vec<String> {
 #[test]
 fn a_transaction_around_the_file_is_taken_for_ours() {
     let cases = [
-        (Postgres, "-- why\nBEGIN;\n-- a\ncreate table a (b int); \ninsert into a values (1);\nCOMMIT;\n"),
-        (Postgres, "\nstart transaction isolation level read committed; create table a (b int); insert into a values (1); end"),
-        (Postgres, "\nbegin read write; create table a (b int); insert into a values (1); commit and no chain"),
-        (Sqlite, "\nBEGIN IMMEDIATE TRANSACTION; create table a (b int); insert into a values (1); END TRANSACTION;"),
+        (
+            Postgres,
+            "-- why\nBEGIN;\n-- a\ncreate table a (b int); \ninsert into a values (1);\nCOMMIT;\n",
+        ),
+        (
+            Postgres,
+            "\nstart transaction isolation level read committed; create table a (b int); insert into a values (1); end",
+        ),
+        (
+            Postgres,
+            "\nbegin read write; create table a (b int); insert into a values (1); commit and no chain",
+        ),
+        (
+            Sqlite,
+            "\nBEGIN IMMEDIATE TRANSACTION; create table a (b int); insert into a values (1); END TRANSACTION;",
+        ),
     ];
     for (dialect, text) in cases {
         let script = Script::admit(text, dialect, Transaction).unwrap();
-        assert_eq!(script.notes, [Note::OuterTransaction { place: Place { line: 2, column: 1 } }]);
-        assert_eq!(text[script.body.clone()].replace(['\n'], ""), "create table a (b int); insert into a values (1)");
+        assert_eq!(
+            script.notes,
+            [Note::OuterTransaction {
+                place: Place { line: 2, column: 1 }
+            }]
+        );
+        assert_eq!(
+            text[script.body.clone()].replace(['\n'], ""),
+            "create table a (b int); insert into a values (1)"
+        );
         assert_eq!(script.statements.len(), 2);
     }
     let empty = Script::admit("begin; commit;", Postgres, Transaction).unwrap();
@@ -84,7 +111,8 @@ fn what_stays_in_the_transaction_is_let_in() {
     for text in [
         "savepoint a; insert into t values (1); rollback to savepoint a; release a",
         "rollback work to a",
-        "set transaction deferrable",
+        "set transaction read write",
+        "set session characteristics as transaction deferrable",
         "set local lock_timeout = 1",
         "prepare a as select 1",
         "do $$ begin commit; end $$",
@@ -99,7 +127,11 @@ fn what_stays_in_the_transaction_is_let_in() {
         "create subscription s connection 'c' publication p with (connect = false)",
         "alter database d set search_path = a",
     ] {
-        assert!(admitted(Postgres, Transaction, text).is_ok(), "{text}: {:?}", admitted(Postgres, Transaction, text));
+        assert!(
+            admitted(Postgres, Transaction, text).is_ok(),
+            "{text}: {:?}",
+            admitted(Postgres, Transaction, text)
+        );
     }
 }
 
@@ -107,7 +139,11 @@ fn what_stays_in_the_transaction_is_let_in() {
 fn what_needs_a_client_is_refused_in_every_mode() {
     for mode in [Transaction, Steps] {
         assert_eq!(
-            refused(Postgres, mode, "copy a from stdin;\nit's a row\n\\.\n\\connect b\nselect 1 \\gset\n;copy b to stdout;"),
+            refused(
+                Postgres,
+                mode,
+                "copy a from stdin;\nit's a row\n\\.\n\\connect b\nselect 1 \\gset\n;copy b to stdout;"
+            ),
             [
                 "1:1 COPY FROM STDIN needs a client that sends the rows",
                 "4:1 `\\connect` is a command of psql, not SQL",
@@ -136,7 +172,11 @@ fn what_needs_a_client_is_refused_in_every_mode() {
 fn what_drops_or_blocks_the_lock_is_refused_in_every_mode() {
     for mode in [Transaction, Steps] {
         assert_eq!(
-            refused(Postgres, mode, "discard all;\nselect pg_advisory_unlock(1);\nselect \"pg_advisory_unlock_all\"()"),
+            refused(
+                Postgres,
+                mode,
+                "discard all;\nselect pg_advisory_unlock(1);\nselect \"pg_advisory_unlock_all\"()"
+            ),
             [
                 "1:1 DISCARD ALL drops the migration lock and the session's settings",
                 "2:1 `pg_advisory_unlock` may drop the migration lock",
@@ -144,7 +184,11 @@ fn what_drops_or_blocks_the_lock_is_refused_in_every_mode() {
             ]
         );
         assert_eq!(
-            refused(MySql, mode, "do RELEASE_LOCK('a');\nlock tables a write;\nflush tables with read lock"),
+            refused(
+                MySql,
+                mode,
+                "do RELEASE_LOCK('a');\nlock tables a write;\nflush tables with read lock"
+            ),
             [
                 "1:1 `release_lock` may drop the migration lock",
                 "2:1 `lock tables` would lock the migration's own tables out",
@@ -179,29 +223,64 @@ fn what_cannot_run_in_a_transaction_is_refused_in_one_only() {
         "cluster verbose",
         "cluster (verbose)",
     ];
-    let sqlite =
-        ["vacuum", "attach 'a' as b", "detach b", "pragma journal_mode = wal", "pragma main.synchronous(off)"];
-    for (dialect, text) in postgres.map(|text| (Postgres, text)).into_iter().chain(sqlite.map(|text| (Sqlite, text))) {
+    let sqlite = [
+        "vacuum",
+        "attach 'a' as b",
+        "detach b",
+        "pragma journal_mode = wal",
+        "pragma main.synchronous(off)",
+    ];
+    for (dialect, text) in postgres
+        .map(|text| (Postgres, text))
+        .into_iter()
+        .chain(sqlite.map(|text| (Sqlite, text)))
+    {
         let refusals = Script::admit(text, dialect, Transaction).unwrap_err();
-        assert!(refusals[0].help().contains("run_in_transaction = false"), "{text}: {refusals:?}");
-        assert!(refusals[0].to_string().ends_with("cannot run inside a transaction"));
+        assert!(
+            refusals[0].help().contains("run_in_transaction = false"),
+            "{text}: {refusals:?}"
+        );
+        assert!(
+            refusals[0]
+                .to_string()
+                .ends_with("cannot run inside a transaction")
+        );
         assert_eq!(admitted(dialect, Steps, text), Ok(vec![text]));
         let block = format!("begin; {text}; commit");
-        assert!(Script::admit(&block, dialect, Steps).unwrap_err()[0].help().contains("out of the BEGIN"));
+        assert!(
+            Script::admit(&block, dialect, Steps).unwrap_err()[0]
+                .help()
+                .contains("out of the BEGIN")
+        );
     }
-    assert!(admitted(Sqlite, Transaction, "pragma journal_mode; pragma user_version = 3").is_ok());
+    assert!(
+        admitted(
+            Sqlite,
+            Transaction,
+            "pragma journal_mode; pragma user_version = 3"
+        )
+        .is_ok()
+    );
 }
 
 #[test]
 fn outside_a_transaction_a_balanced_one_is_one_step() {
-    let text = "select 1;\nbegin; insert into t values (1); savepoint a; release a; commit;\nvacuum;";
+    let text =
+        "select 1;\nbegin; insert into t values (1); savepoint a; release a; commit;\nvacuum;";
     let script = Script::admit(text, Postgres, Steps).unwrap();
-    let shown: Vec<_> = script.statements.iter().map(|s| (s.kind, &text[s.range.clone()])).collect();
+    let shown: Vec<_> = script
+        .statements
+        .iter()
+        .map(|s| (s.kind, &text[s.range.clone()]))
+        .collect();
     assert_eq!(
         shown,
         [
             (StatementKind::Dml, "select 1"),
-            (StatementKind::Block, "begin; insert into t values (1); savepoint a; release a; commit"),
+            (
+                StatementKind::Block,
+                "begin; insert into t values (1); savepoint a; release a; commit"
+            ),
             (StatementKind::Alone, "vacuum"),
         ]
     );
@@ -211,37 +290,75 @@ fn outside_a_transaction_a_balanced_one_is_one_step() {
 #[test]
 fn outside_a_transaction_an_unbalanced_one_is_refused() {
     let cases = [
-        (Postgres, "select 1; begin; select 2", "1:11 the transaction that begins here is not committed in this file"),
-        (Postgres, "select 1; commit", "1:11 `commit` stands in no transaction: no BEGIN before it"),
-        (Postgres, "begin; begin; commit", "1:8 `begin` inside a transaction that the file has begun"),
+        (
+            Postgres,
+            "select 1; begin; select 2",
+            "1:11 the transaction that begins here is not committed in this file",
+        ),
+        (
+            Postgres,
+            "select 1; commit",
+            "1:11 `commit` stands in no transaction: no BEGIN before it",
+        ),
+        (
+            Postgres,
+            "begin; begin; commit",
+            "1:8 `begin` inside a transaction that the file has begun",
+        ),
         (
             Postgres,
             "begin; rollback; commit",
             "1:8 `rollback` would take the transaction out of the migration's hands",
         ),
-        (Sqlite, "savepoint a; release a", "1:1 `savepoint a` stands in no transaction: no BEGIN before it"),
-        (MySql, "set autocommit = 0", "1:1 `set autocommit` would take the transaction out of the migration's hands"),
+        (
+            Sqlite,
+            "savepoint a; release a",
+            "1:1 `savepoint a` stands in no transaction: no BEGIN before it",
+        ),
+        (
+            MySql,
+            "set autocommit = 0",
+            "1:1 `set autocommit` would take the transaction out of the migration's hands",
+        ),
         (
             MySql,
             "set session transaction read only",
             "1:1 `set session transaction` changes the transaction in which the migration is recorded",
         ),
-        (MySql, "xa start 'a'", "1:1 `xa start` would take the transaction out of the migration's hands"),
+        (
+            MySql,
+            "xa start 'a'",
+            "1:1 `xa start` would take the transaction out of the migration's hands",
+        ),
     ];
     for (dialect, text, message) in cases {
         assert_eq!(refused(dialect, Steps, text)[0], message);
     }
-    assert!(admitted(MySql, Steps, "set @@session.autocommit = 1; begin not atomic select 1; end").is_ok());
+    assert!(
+        admitted(
+            MySql,
+            Steps,
+            "set @@session.autocommit = 1; begin not atomic select 1; end"
+        )
+        .is_ok()
+    );
 }
 
 #[test]
 fn what_may_surprise_is_noted() {
     let note = |dialect, mode, text| Script::admit(text, dialect, mode).unwrap().notes;
     let place = |line, column| Place { line, column };
-    assert_eq!(note(Sqlite, Transaction, "pragma foreign_keys = off"), [Note::PragmaIgnored { place: place(1, 1) }]);
+    assert_eq!(
+        note(Sqlite, Transaction, "pragma foreign_keys = off"),
+        [Note::PragmaIgnored { place: place(1, 1) }]
+    );
     assert_eq!(note(Sqlite, Steps, "pragma foreign_keys = off"), []);
     assert_eq!(
-        note(MySql, Steps, "begin; insert into t values (1);\ncreate table a (b int); commit"),
+        note(
+            MySql,
+            Steps,
+            "begin; insert into t values (1);\ncreate table a (b int); commit"
+        ),
         [Note::ImplicitCommit { place: place(2, 1) }]
     );
 }
@@ -250,7 +367,10 @@ fn what_may_surprise_is_noted() {
 fn what_has_no_end_is_refused_with_what_stands_before() {
     assert_eq!(
         refused(Postgres, Transaction, "commit; select 'a"),
-        ["1:1 `commit` would take the transaction out of the migration's hands", "1:16 unterminated string"]
+        [
+            "1:1 `commit` would take the transaction out of the migration's hands",
+            "1:16 unterminated string"
+        ]
     );
 }
 

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::{
-    Catalog, CatalogError, CatalogFinding, CatalogProblem, CatalogWarning, DownScript, Migration, ReadError,
-    ReadProblem, Source,
+    Catalog, CatalogError, CatalogFinding, CatalogProblem, CatalogWarning, DownScript, Migration,
+    ReadError, ReadProblem, Source,
 };
 use crate::checksum::Checksum;
 use crate::metadata::{Metadata, Transaction};
@@ -29,7 +29,10 @@ struct Candidate {
 }
 
 pub(super) fn load(directories: &[PathBuf]) -> Result<Catalog, CatalogError> {
-    let mut loading = Loading { catalog: Catalog::default(), findings: Vec::new() };
+    let mut loading = Loading {
+        catalog: Catalog::default(),
+        findings: Vec::new(),
+    };
     for directory in directories {
         if directory.is_dir() {
             loading.read_directory(directory);
@@ -41,25 +44,37 @@ pub(super) fn load(directories: &[PathBuf]) -> Result<Catalog, CatalogError> {
         return Ok(loading.catalog);
     }
     loading.findings.sort_by(|a, b| a.path.cmp(&b.path));
-    Err(CatalogError { directories: directories.to_vec(), findings: loading.findings })
+    Err(CatalogError {
+        directories: directories.to_vec(),
+        findings: loading.findings,
+    })
 }
 
 /// Reads a file as SQL text.
 pub(super) fn read_sql(path: &Path) -> Result<String, ReadError> {
     let read = || -> Result<String, ReadProblem> { Ok(text::decode(std::fs::read(path)?)?) };
-    read().map_err(|source| ReadError { path: path.to_owned(), source })
+    read().map_err(|source| ReadError {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 impl Loading {
     fn found(&mut self, path: &Path, place: Option<Place>, problem: impl Into<CatalogProblem>) {
-        self.findings.push(CatalogFinding { path: path.to_owned(), place, problem: problem.into() });
+        self.findings.push(CatalogFinding {
+            path: path.to_owned(),
+            place,
+            problem: problem.into(),
+        });
     }
 
     fn read_directory(&mut self, directory: &Path) {
         let candidates = self.candidates(directory);
         let mut here = BTreeMap::new();
         for candidate in candidates {
-            let Some(migration) = self.read_migration(&candidate) else { continue };
+            let Some(migration) = self.read_migration(&candidate) else {
+                continue;
+            };
             let path = candidate.path;
             if let Some(other) = here.insert(migration.version.clone(), path.clone()) {
                 let version = migration.version.clone();
@@ -74,7 +89,11 @@ impl Loading {
     /// A link to a file is one, and fails; so it does in Diesel.
     fn candidates(&mut self, directory: &Path) -> Vec<Candidate> {
         let mut candidates: Vec<Candidate> = Vec::new();
-        let walk = WalkDir::new(directory).min_depth(1).max_depth(2).follow_links(true).sort_by_file_name();
+        let walk = WalkDir::new(directory)
+            .min_depth(1)
+            .max_depth(2)
+            .follow_links(true)
+            .sort_by_file_name();
         let mut entries = walk.into_iter();
         while let Some(entry) = entries.next() {
             let entry = match entry {
@@ -105,7 +124,10 @@ impl Loading {
                 self.found(entry.path(), None, CatalogProblem::NotA("directory"));
                 continue;
             }
-            candidates.push(Candidate { path: entry.into_path(), files: Vec::new() });
+            candidates.push(Candidate {
+                path: entry.into_path(),
+                files: Vec::new(),
+            });
         }
         candidates
     }
@@ -115,8 +137,14 @@ impl Loading {
         let path = &candidate.path;
         if candidate.files.is_empty() {
             // An entry that could not be read has been reported in its place.
-            if !self.findings.iter().any(|finding| finding.path.starts_with(path)) {
-                self.catalog.warnings.push(CatalogWarning::EmptyDirectory(path.clone()));
+            if !self
+                .findings
+                .iter()
+                .any(|finding| finding.path.starts_with(path))
+            {
+                self.catalog
+                    .warnings
+                    .push(CatalogWarning::EmptyDirectory(path.clone()));
             }
             return None;
         }
@@ -133,10 +161,19 @@ impl Loading {
                 None
             }
         };
-        let file = |wanted: &str| candidate.files.iter().find(|file| file.file_name() == wanted);
+        let file = |wanted: &str| {
+            candidate
+                .files
+                .iter()
+                .find(|file| file.file_name() == wanted)
+        };
         let up = match file("up.sql") {
             None => {
-                if !self.findings.iter().any(|finding| finding.path == path.join("up.sql")) {
+                if !self
+                    .findings
+                    .iter()
+                    .any(|finding| finding.path == path.join("up.sql"))
+                {
                     self.found(path, None, CatalogProblem::NoUp);
                 }
                 None
@@ -176,11 +213,17 @@ impl Loading {
         }
         match read_sql(entry.path()) {
             Ok(text) => Some(text),
-            Err(ReadError { source: ReadProblem::Io(error), .. }) => {
+            Err(ReadError {
+                source: ReadProblem::Io(error),
+                ..
+            }) => {
                 self.found(entry.path(), None, CatalogProblem::Io(error));
                 None
             }
-            Err(ReadError { source: ReadProblem::Text(error), .. }) => {
+            Err(ReadError {
+                source: ReadProblem::Text(error),
+                ..
+            }) => {
                 self.found(entry.path(), error.place(), error);
                 None
             }
@@ -192,7 +235,9 @@ impl Loading {
         match Metadata::parse(&text) {
             Ok(metadata) => {
                 if metadata.transaction == Transaction::Omitted {
-                    self.catalog.warnings.push(CatalogWarning::TransactionOmitted(entry.path().to_owned()));
+                    self.catalog
+                        .warnings
+                        .push(CatalogWarning::TransactionOmitted(entry.path().to_owned()));
                 }
                 Some(metadata)
             }
@@ -206,7 +251,9 @@ impl Loading {
     /// Adds a migration of one directory to those of the directories before.
     fn merge(&mut self, migration: Migration, path: &Path) {
         let Some(present) = self.catalog.migrations.get(&migration.version) else {
-            self.catalog.migrations.insert(migration.version.clone(), migration);
+            self.catalog
+                .migrations
+                .insert(migration.version.clone(), migration);
             return;
         };
         let same_down = match (present.down(), migration.down()) {
@@ -217,6 +264,13 @@ impl Loading {
             return;
         }
         let other = present.directory().unwrap_or(path).to_owned();
-        self.found(path, None, CatalogProblem::Duplicate { version: migration.version, other });
+        self.found(
+            path,
+            None,
+            CatalogProblem::Duplicate {
+                version: migration.version,
+                other,
+            },
+        );
     }
 }

@@ -12,9 +12,15 @@ fn version(text: &str) -> Version {
 }
 
 fn catalog(set: &[(&str, &'static str)]) -> Catalog {
-    let migrations = set
-        .iter()
-        .map(|(v, up)| Migration::embedded(version(v), &format!("{v}_m"), Metadata::default(), up, Some("select 1")));
+    let migrations = set.iter().map(|(v, up)| {
+        Migration::embedded(
+            version(v),
+            &format!("{v}_m"),
+            Metadata::default(),
+            up,
+            Some("select 1"),
+        )
+    });
     Catalog::from_embedded(migrations).unwrap()
 }
 
@@ -26,13 +32,25 @@ fn applied(set: &[(&str, &str)]) -> History {
             semantic: Checksum::raw(up),
             edit: Edit::None,
         };
-        (version(v), Applied { run_on: String::new(), recorded: Some(recorded) })
+        (
+            version(v),
+            Applied {
+                run_on: String::new(),
+                recorded: Some(recorded),
+            },
+        )
     });
-    History { applied: rows.collect(), ..History::default() }
+    History {
+        applied: rows.collect(),
+        ..History::default()
+    }
 }
 
 fn versions(plan: &Plan) -> Vec<&str> {
-    plan.steps.iter().map(|step| step.version.as_str()).collect()
+    plan.steps
+        .iter()
+        .map(|step| step.version.as_str())
+        .collect()
 }
 
 fn up(catalog: &Catalog, history: &History, up: Up) -> Result<Plan, PlanError> {
@@ -48,29 +66,70 @@ const ABC: [(&str, &str); 3] = [("1", "a"), ("2", "b"), ("3", "c")];
 #[test]
 fn what_is_pending_is_applied_in_order_up_to_the_goal() {
     let (catalog, history) = (catalog(&ABC), applied(&ABC[..1]));
-    assert_eq!(versions(&up(&catalog, &history, Up::Latest).unwrap()), ["2", "3"]);
-    assert_eq!(versions(&up(&catalog, &history, Up::Count(1)).unwrap()), ["2"]);
-    assert_eq!(versions(&up(&catalog, &history, Up::Through(version("2"))).unwrap()), ["2"]);
-    assert_eq!(versions(&up(&catalog, &history, Up::Only(version("3"))).unwrap()), ["3"]);
-    assert!(up(&catalog, &history, Up::Only(version("1"))).unwrap().is_empty());
-    assert!(up(&catalog, &history, Up::Through(version("1"))).unwrap().is_empty());
+    assert_eq!(
+        versions(&up(&catalog, &history, Up::Latest).unwrap()),
+        ["2", "3"]
+    );
+    assert_eq!(
+        versions(&up(&catalog, &history, Up::Count(1)).unwrap()),
+        ["2"]
+    );
+    assert_eq!(
+        versions(&up(&catalog, &history, Up::Through(version("2"))).unwrap()),
+        ["2"]
+    );
+    assert_eq!(
+        versions(&up(&catalog, &history, Up::Only(version("3"))).unwrap()),
+        ["3"]
+    );
+    assert!(
+        up(&catalog, &history, Up::Only(version("1")))
+            .unwrap()
+            .is_empty()
+    );
+    assert!(
+        up(&catalog, &history, Up::Through(version("1")))
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[test]
 fn reverting_goes_from_the_newest_down() {
     let (catalog, history) = (catalog(&ABC), applied(&ABC));
-    assert_eq!(versions(&down(&catalog, &history, Down::Zero).unwrap()), ["3", "2", "1"]);
-    assert_eq!(versions(&down(&catalog, &history, Down::Count(2)).unwrap()), ["3", "2"]);
-    assert_eq!(versions(&down(&catalog, &history, Down::To(version("1"))).unwrap()), ["3", "2"]);
-    assert_eq!(versions(&down(&catalog, &history, Down::Only(version("2"))).unwrap()), ["2"]);
-    assert_eq!(versions(&down(&catalog, &history, Down::Count(9)).unwrap()).len(), 3);
+    assert_eq!(
+        versions(&down(&catalog, &history, Down::Zero).unwrap()),
+        ["3", "2", "1"]
+    );
+    assert_eq!(
+        versions(&down(&catalog, &history, Down::Count(2)).unwrap()),
+        ["3", "2"]
+    );
+    assert_eq!(
+        versions(&down(&catalog, &history, Down::To(version("1"))).unwrap()),
+        ["3", "2"]
+    );
+    assert_eq!(
+        versions(&down(&catalog, &history, Down::Only(version("2"))).unwrap()),
+        ["2"]
+    );
+    assert_eq!(
+        versions(&down(&catalog, &history, Down::Count(9)).unwrap()).len(),
+        3
+    );
 }
 
 #[test]
 fn an_edited_migration_is_refused_and_named() {
     let history = applied(&[("1", "a"), ("2", "before")]);
-    let edited = Divergence::Edited { version: version("2"), name: "2_m".into() };
-    assert_eq!(up(&catalog(&ABC), &history, Up::Latest), Err(PlanError::Diverged(vec![edited])));
+    let edited = Divergence::Edited {
+        version: version("2"),
+        name: "2_m".into(),
+    };
+    assert_eq!(
+        up(&catalog(&ABC), &history, Up::Latest),
+        Err(PlanError::Diverged(vec![edited]))
+    );
 }
 
 #[test]
@@ -84,35 +143,78 @@ fn an_edit_of_comments_is_a_note() {
 #[test]
 fn a_version_of_another_tool_is_adopted() {
     let mut history = applied(&ABC);
-    history.applied.values_mut().for_each(|row| row.recorded = None);
+    history
+        .applied
+        .values_mut()
+        .for_each(|row| row.recorded = None);
     assert!(up(&catalog(&ABC), &history, Up::Latest).unwrap().is_empty());
 }
 
 #[test]
 fn a_missing_migration_is_refused_but_a_newer_one_is_only_ahead() {
     let two = catalog(&[("1", "a"), ("3", "c")]);
-    let missing = Divergence::Missing { version: version("2"), name: "2_m".into() };
-    assert_eq!(up(&two, &applied(&ABC), Up::Latest), Err(PlanError::Diverged(vec![missing])));
+    let missing = Divergence::Missing {
+        version: version("2"),
+        name: "2_m".into(),
+    };
+    assert_eq!(
+        up(&two, &applied(&ABC), Up::Latest),
+        Err(PlanError::Diverged(vec![missing]))
+    );
     let old_build = catalog(&ABC[..2]);
     let plan = up(&old_build, &applied(&ABC), Up::Latest).unwrap();
-    assert_eq!(plan.notes, [Note::Ahead { count: 1, newest: version("3") }]);
+    assert_eq!(
+        plan.notes,
+        [Note::Ahead {
+            count: 1,
+            newest: version("3")
+        }]
+    );
 }
 
 #[test]
 fn a_late_arrival_is_refused_unless_the_policy_or_its_name_lets_it_in() {
     let (catalog, history) = (catalog(&ABC), applied(&[ABC[0], ABC[2]]));
-    assert!(matches!(up(&catalog, &history, Up::Latest), Err(PlanError::Diverged(_))));
-    assert_eq!(versions(&up(&catalog, &history, Up::Only(version("2"))).unwrap()), ["2"]);
-    let warn = plan(&catalog, &history, &Goal::Up(Up::Latest), Policy { out_of_order: OutOfOrder::Warn }).unwrap();
+    assert!(matches!(
+        up(&catalog, &history, Up::Latest),
+        Err(PlanError::Diverged(_))
+    ));
+    assert_eq!(
+        versions(&up(&catalog, &history, Up::Only(version("2"))).unwrap()),
+        ["2"]
+    );
+    let warn = plan(
+        &catalog,
+        &history,
+        &Goal::Up(Up::Latest),
+        Policy {
+            out_of_order: OutOfOrder::Warn,
+        },
+    )
+    .unwrap();
     assert_eq!((versions(&warn), warn.notes.len()), (vec!["2"], 1));
-    let allow = plan(&catalog, &history, &Goal::Up(Up::Latest), Policy { out_of_order: OutOfOrder::Allow }).unwrap();
+    let allow = plan(
+        &catalog,
+        &history,
+        &Goal::Up(Up::Latest),
+        Policy {
+            out_of_order: OutOfOrder::Allow,
+        },
+    )
+    .unwrap();
     assert_eq!((versions(&allow), allow.notes.len()), (vec!["2"], 0));
 }
 
 #[test]
 fn a_goal_behind_the_database_is_not_taken_for_nothing_to_do() {
-    let behind = PlanError::Behind { version: version("1"), newest: version("3") };
-    assert_eq!(up(&catalog(&ABC), &applied(&ABC), Up::Through(version("1"))), Err(behind));
+    let behind = PlanError::Behind {
+        version: version("1"),
+        newest: version("3"),
+    };
+    assert_eq!(
+        up(&catalog(&ABC), &applied(&ABC), Up::Through(version("1"))),
+        Err(behind)
+    );
 }
 
 #[test]
@@ -121,37 +223,82 @@ fn a_migration_without_a_way_back_stops_the_revert_before_anything_is_reverted()
     migrations[1].metadata.irreversible = Some("drops mail".into());
     let catalog = Catalog::from_embedded(migrations).unwrap();
     let error = down(&catalog, &applied(&ABC), Down::Zero).unwrap_err();
-    assert_eq!(error.to_string(), "migration 2_m cannot be reverted: drops mail");
-    assert_eq!(versions(&down(&catalog, &applied(&ABC), Down::Count(1)).unwrap()), ["3"]);
+    assert_eq!(
+        error.to_string(),
+        "migration 2_m cannot be reverted: drops mail"
+    );
+    assert_eq!(
+        versions(&down(&catalog, &applied(&ABC), Down::Count(1)).unwrap()),
+        ["3"]
+    );
 }
 
 fn unfinished(direction: Direction, state: AttemptState) -> Unfinished {
-    Unfinished { attempt: 7, name: "2_m".into(), direction, state, done: 1, total: 3, error: None }
+    Unfinished {
+        attempt: 7,
+        name: "2_m".into(),
+        direction,
+        state,
+        done: 1,
+        total: 3,
+        error: None,
+    }
 }
 
 #[test]
 fn a_half_applied_migration_is_resumed_in_its_own_direction_only() {
     let (catalog, mut history) = (catalog(&ABC), applied(&ABC[..1]));
-    history.unfinished.insert(version("2"), unfinished(Direction::Up, AttemptState::Failed));
+    history.unfinished.insert(
+        version("2"),
+        unfinished(Direction::Up, AttemptState::Failed),
+    );
     let plan = up(&catalog, &history, Up::Latest).unwrap();
-    assert_eq!(plan.steps[0].resume, Some(Resume { attempt: 7, done: 1 }));
-    assert!(matches!(down(&catalog, &history, Down::Zero), Err(PlanError::Diverged(_))));
+    assert_eq!(
+        plan.steps[0].resume,
+        Some(Resume {
+            attempt: 7,
+            done: 1
+        })
+    );
+    assert!(matches!(
+        down(&catalog, &history, Down::Zero),
+        Err(PlanError::Diverged(_))
+    ));
 
     let mut history = applied(&ABC[..2]);
-    history.unfinished.insert(version("2"), unfinished(Direction::Down, AttemptState::Running));
-    assert!(matches!(up(&catalog, &history, Up::Latest), Err(PlanError::Diverged(_))));
+    history.unfinished.insert(
+        version("2"),
+        unfinished(Direction::Down, AttemptState::Running),
+    );
+    assert!(matches!(
+        up(&catalog, &history, Up::Latest),
+        Err(PlanError::Diverged(_))
+    ));
     let plan = down(&catalog, &history, Down::Count(1)).unwrap();
-    assert_eq!(plan.steps[0].resume, Some(Resume { attempt: 7, done: 1 }));
+    assert_eq!(
+        plan.steps[0].resume,
+        Some(Resume {
+            attempt: 7,
+            done: 1
+        })
+    );
 }
 
 #[test]
 fn a_statement_in_doubt_stops_everything() {
     let (catalog, mut history) = (catalog(&ABC), applied(&ABC[..1]));
     let doubt = AttemptState::InDoubt { statement: 2 };
-    history.unfinished.insert(version("2"), unfinished(Direction::Up, doubt));
+    history
+        .unfinished
+        .insert(version("2"), unfinished(Direction::Up, doubt));
     let error = up(&catalog, &history, Up::Latest).unwrap_err();
-    assert!(matches!(&error, PlanError::Diverged(all) if matches!(all[..], [Divergence::InDoubt { statement: 2, .. }])));
-    assert!(matches!(down(&catalog, &history, Down::Zero), Err(PlanError::Diverged(_))));
+    assert!(
+        matches!(&error, PlanError::Diverged(all) if matches!(all[..], [Divergence::InDoubt { statement: 2, .. }]))
+    );
+    assert!(matches!(
+        down(&catalog, &history, Down::Zero),
+        Err(PlanError::Diverged(_))
+    ));
 }
 
 /// Carries a plan out on a history, as the engine does on a database.
@@ -166,10 +313,19 @@ fn execute(catalog: &Catalog, history: &mut History, plan: &Plan) {
                     semantic: migration.raw,
                     edit: Edit::None,
                 };
-                let row = Applied { run_on: String::new(), recorded: Some(recorded) };
-                assert!(history.applied.insert(step.version.clone(), row).is_none(), "applied twice");
+                let row = Applied {
+                    run_on: String::new(),
+                    recorded: Some(recorded),
+                };
+                assert!(
+                    history.applied.insert(step.version.clone(), row).is_none(),
+                    "applied twice"
+                );
             }
-            Direction::Down => assert!(history.applied.remove(&step.version).is_some(), "reverted twice"),
+            Direction::Down => assert!(
+                history.applied.remove(&step.version).is_some(),
+                "reverted twice"
+            ),
         }
     }
 }

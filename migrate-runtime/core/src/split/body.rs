@@ -70,7 +70,12 @@ const VERBS: &str = "RETURN SELECT INSERT UPDATE DELETE CALL REPLACE DO WITH SET
 impl Body {
     /// At the start of a statement.
     pub(crate) fn new(dialect: Dialect) -> Self {
-        Self { dialect, phase: Phase::Start, before: Before::Other, parentheses: 0 }
+        Self {
+            dialect,
+            phase: Phase::Start,
+            before: Before::Other,
+            parentheses: 0,
+        }
     }
 
     /// Whether a semicolon here ends the statement.
@@ -159,9 +164,9 @@ fn start(word: Option<&str>, dialect: Dialect) -> Phase {
         Dialect::Sqlite if is("EXPLAIN") => Phase::Opening,
         Dialect::MySql if is("ALTER BEGIN") => Phase::Opening,
         // MariaDB runs compound statements outside of programs, too.
-        Dialect::MySql if is("IF CASE LOOP REPEAT WHILE FOR") => word.map_or(Phase::Plain, |word| {
-            Phase::Inside(Blocks::opened_by(word))
-        }),
+        Dialect::MySql if is("IF CASE LOOP REPEAT WHILE FOR") => {
+            word.map_or(Phase::Plain, |word| Phase::Inside(Blocks::opened_by(word)))
+        }
         _ => Phase::Plain,
     }
 }
@@ -176,7 +181,9 @@ fn opening(word: &str, before: Before, dialect: Dialect) -> Phase {
         Dialect::Sqlite if is("QUERY PLAN CREATE TEMP TEMPORARY") => Phase::Opening,
         Dialect::Sqlite if is("TRIGGER") => Phase::Header(Header::SqliteTrigger),
         // MariaDB's BEGIN NOT ATOMIC; any other BEGIN begins a transaction.
-        Dialect::MySql if before == Before::Begin && is("NOT") => Phase::Inside(Blocks::opened_by("BEGIN")),
+        Dialect::MySql if before == Before::Begin && is("NOT") => {
+            Phase::Inside(Blocks::opened_by("BEGIN"))
+        }
         Dialect::MySql if before == Before::Begin => Phase::Plain,
         Dialect::MySql if is("OR REPLACE DEFINER AGGREGATE SQL SECURITY INVOKER") => Phase::Opening,
         Dialect::MySql if is("PROCEDURE FUNCTION PACKAGE") => Phase::Header(Header::Routine),
@@ -202,5 +209,7 @@ impl Before {
 
 /// Whether the word is one of the keywords, in any case.
 fn is_one_of(word: &str, keywords: &str) -> bool {
-    keywords.split_ascii_whitespace().any(|keyword| word.eq_ignore_ascii_case(keyword))
+    keywords
+        .split_ascii_whitespace()
+        .any(|keyword| word.eq_ignore_ascii_case(keyword))
 }

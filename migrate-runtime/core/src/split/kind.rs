@@ -20,9 +20,15 @@ pub(crate) fn classify(statement: &str, dialect: Dialect) -> StatementKind {
 /// `CREATE INDEX CONCURRENTLY`; none for others.
 pub(crate) fn outside_transaction(statement: &str, opening: &Opening<'_>) -> Option<&'static str> {
     const ALWAYS: [(&str, &str); 11] = [
-        ("CREATE [UNIQUE] INDEX CONCURRENTLY", "CREATE INDEX CONCURRENTLY"),
+        (
+            "CREATE [UNIQUE] INDEX CONCURRENTLY",
+            "CREATE INDEX CONCURRENTLY",
+        ),
         ("DROP INDEX CONCURRENTLY", "DROP INDEX CONCURRENTLY"),
-        ("REINDEX DATABASE|SYSTEM|SCHEMA", "REINDEX DATABASE, SYSTEM or SCHEMA"),
+        (
+            "REINDEX DATABASE|SYSTEM|SCHEMA",
+            "REINDEX DATABASE, SYSTEM or SCHEMA",
+        ),
         ("VACUUM", "VACUUM"),
         ("ALTER SYSTEM", "ALTER SYSTEM"),
         ("CREATE DATABASE", "CREATE DATABASE"),
@@ -34,7 +40,12 @@ pub(crate) fn outside_transaction(statement: &str, opening: &Opening<'_>) -> Opt
     ];
     let words = |statement: &str, phrase: &[&str]| {
         let lexemes: Vec<_> = lexemes(statement, Dialect::Postgres).collect();
-        lexemes.windows(phrase.len()).any(|window| window.iter().zip(phrase).all(|(lexeme, word)| lexeme.is(word)))
+        lexemes.windows(phrase.len()).any(|window| {
+            window
+                .iter()
+                .zip(phrase)
+                .all(|(lexeme, word)| lexeme.is(word))
+        })
     };
     if let Some((pattern, name)) = ALWAYS.iter().find(|(pattern, _)| opening.starts(pattern)) {
         let harmless = *pattern == "ALTER DATABASE" && !words(statement, &["SET", "TABLESPACE"]);
@@ -44,7 +55,10 @@ pub(crate) fn outside_transaction(statement: &str, opening: &Opening<'_>) -> Opt
         let after_options = opening.has("CONCURRENTLY");
         let everything = ["DATABASE", "SYSTEM", "SCHEMA"].iter().any(|what| {
             // REINDEX (VERBOSE) SCHEMA s
-            opening.lexemes().windows(2).any(|pair| pair[0].text == ")" && pair[1].is(what))
+            opening
+                .lexemes()
+                .windows(2)
+                .any(|pair| pair[0].text == ")" && pair[1].is(what))
         });
         return match (after_options, everything) {
             (true, _) => Some("REINDEX CONCURRENTLY"),
@@ -56,28 +70,44 @@ pub(crate) fn outside_transaction(statement: &str, opening: &Opening<'_>) -> Opt
         // CLUSTER and CLUSTER VERBOSE rebuild every clustered table, each in
         // a transaction of its own; so does CLUSTER (VERBOSE).
         let names = opening.lexemes()[1..].iter().any(|lexeme| {
-            !lexeme.is("VERBOSE") && !matches!(lexeme.text, "(" | ")" | ",") && !is_switch(lexeme.text)
+            !lexeme.is("VERBOSE")
+                && !matches!(lexeme.text, "(" | ")" | ",")
+                && !is_switch(lexeme.text)
         });
         return (!names).then_some("CLUSTER without a table");
     }
     if opening.starts("CREATE SUBSCRIPTION") {
         // Without a slot to create on the other server it may.
-        let disconnected = lexemes(statement, Dialect::Postgres).collect::<Vec<_>>().windows(3).any(|window| {
-            (window[0].is("CONNECT") || window[0].is("CREATE_SLOT"))
-                && window[1].text == "="
-                && matches!(window[2].text.trim_matches('\'').to_ascii_lowercase().as_str(), "false" | "off" | "0")
-        });
+        let disconnected = lexemes(statement, Dialect::Postgres)
+            .collect::<Vec<_>>()
+            .windows(3)
+            .any(|window| {
+                (window[0].is("CONNECT") || window[0].is("CREATE_SLOT"))
+                    && window[1].text == "="
+                    && matches!(
+                        window[2]
+                            .text
+                            .trim_matches('\'')
+                            .to_ascii_lowercase()
+                            .as_str(),
+                        "false" | "off" | "0"
+                    )
+            });
         return (!disconnected).then_some("CREATE SUBSCRIPTION");
     }
     if opening.starts("ALTER TABLE") && words(statement, &["DETACH", "PARTITION"]) {
         let last = lexemes(statement, Dialect::Postgres).last();
-        return last.filter(|last| last.is("CONCURRENTLY")).map(|_| "DETACH PARTITION CONCURRENTLY");
+        return last
+            .filter(|last| last.is("CONCURRENTLY"))
+            .map(|_| "DETACH PARTITION CONCURRENTLY");
     }
     None
 }
 
 fn is_switch(word: &str) -> bool {
-    ["true", "false", "on", "off", "1", "0"].iter().any(|switch| word.eq_ignore_ascii_case(switch))
+    ["true", "false", "on", "off", "1", "0"]
+        .iter()
+        .any(|switch| word.eq_ignore_ascii_case(switch))
 }
 
 fn postgres(statement: &str, opening: &Opening<'_>) -> StatementKind {
@@ -87,34 +117,61 @@ fn postgres(statement: &str, opening: &Opening<'_>) -> StatementKind {
     // These may run in a transaction, but not all of them everywhere: new enum
     // values before version 12, partitioned tables, and subscriptions that
     // talk to the other server. Who has left the transaction means it.
-    const RATHER_ALONE: [&str; 5] =
-        ["ALTER SUBSCRIPTION", "ALTER DATABASE", "CREATE SUBSCRIPTION", "REINDEX", "CLUSTER"];
-    if opening.lexemes().first().is_some_and(|first| first.text == "(") {
+    const RATHER_ALONE: [&str; 5] = [
+        "ALTER SUBSCRIPTION",
+        "ALTER DATABASE",
+        "CREATE SUBSCRIPTION",
+        "REINDEX",
+        "CLUSTER",
+    ];
+    if opening
+        .lexemes()
+        .first()
+        .is_some_and(|first| first.text == "(")
+    {
         return StatementKind::Dml;
     }
     if opening.starts(DML) {
         // A slot can't be made in a transaction that has written, and the
         // checkpoint is a write.
         let slot = opening.lexemes().iter().any(|lexeme| {
-            lexeme.is("pg_create_logical_replication_slot") || lexeme.is("pg_copy_logical_replication_slot")
+            lexeme.is("pg_create_logical_replication_slot")
+                || lexeme.is("pg_copy_logical_replication_slot")
         });
-        return if slot { StatementKind::Alone } else { StatementKind::Dml };
+        return if slot {
+            StatementKind::Alone
+        } else {
+            StatementKind::Dml
+        };
     }
     let alone = !opening.starts(DDL)
         || RATHER_ALONE.iter().any(|pattern| opening.starts(pattern))
         || (opening.starts("ALTER TYPE") && adds_enum_value(opening))
         || outside_transaction(statement, opening).is_some();
-    if alone { StatementKind::Alone } else { StatementKind::Ddl }
+    if alone {
+        StatementKind::Alone
+    } else {
+        StatementKind::Ddl
+    }
 }
 
 fn adds_enum_value(opening: &Opening<'_>) -> bool {
-    opening.lexemes().windows(2).any(|pair| pair[0].is("ADD") && pair[1].is("VALUE"))
+    opening
+        .lexemes()
+        .windows(2)
+        .any(|pair| pair[0].is("ADD") && pair[1].is("VALUE"))
 }
 
 fn mysql(statement: &str, opening: &Opening<'_>) -> StatementKind {
     const DML: &str = "INSERT|UPDATE|DELETE|REPLACE|SELECT|VALUES|TABLE|WITH|DO";
-    let query = opening.lexemes().first().is_some_and(|first| first.text == "(");
-    if query || opening.starts(DML) || (opening.starts("SET") && sets_only_user_variables(statement)) {
+    let query = opening
+        .lexemes()
+        .first()
+        .is_some_and(|first| first.text == "(");
+    if query
+        || opening.starts(DML)
+        || (opening.starts("SET") && sets_only_user_variables(statement))
+    {
         return StatementKind::Dml;
     }
     // All DDL commits, and so does much else.

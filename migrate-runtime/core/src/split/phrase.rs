@@ -21,17 +21,29 @@ impl Lexeme<'_> {
 /// The lexemes of a statement, without blanks and hints. What stands in
 /// MySQL's executable comments is read as the server reads it.
 pub(crate) fn lexemes(statement: &str, dialect: Dialect) -> impl Iterator<Item = Lexeme<'_>> {
-    tokenize(statement, dialect).filter(|token| !token.is_blank()).flat_map(move |token| {
-        let text = &statement[token.range];
-        let executable = if token.kind == TokenKind::Hint { executable_text(text) } else { None };
-        let plain = (token.kind != TokenKind::Hint).then_some(Lexeme { kind: token.kind, text });
-        let inner = executable.into_iter().flat_map(move |inner| {
-            tokenize(inner, dialect)
-                .filter(|token| !token.is_blank() && token.kind != TokenKind::Hint)
-                .map(move |token| Lexeme { kind: token.kind, text: &inner[token.range] })
-        });
-        plain.into_iter().chain(inner)
-    })
+    tokenize(statement, dialect)
+        .filter(|token| !token.is_blank())
+        .flat_map(move |token| {
+            let text = &statement[token.range];
+            let executable = if token.kind == TokenKind::Hint {
+                executable_text(text)
+            } else {
+                None
+            };
+            let plain = (token.kind != TokenKind::Hint).then_some(Lexeme {
+                kind: token.kind,
+                text,
+            });
+            let inner = executable.into_iter().flat_map(move |inner| {
+                tokenize(inner, dialect)
+                    .filter(|token| !token.is_blank() && token.kind != TokenKind::Hint)
+                    .map(move |token| Lexeme {
+                        kind: token.kind,
+                        text: &inner[token.range],
+                    })
+            });
+            plain.into_iter().chain(inner)
+        })
 }
 
 /// How many lexemes tell what a statement is.
@@ -64,7 +76,9 @@ impl<'t> Opening<'t> {
         for word in pattern.split_ascii_whitespace() {
             let bare = word.trim_start_matches('[').trim_end_matches(']');
             match rest.split_first() {
-                Some((first, after)) if bare.split('|').any(|keyword| first.is(keyword)) => rest = after,
+                Some((first, after)) if bare.split('|').any(|keyword| first.is(keyword)) => {
+                    rest = after
+                }
                 _ if bare.len() < word.len() => {}
                 _ => return None,
             }
@@ -84,8 +98,13 @@ impl<'t> Opening<'t> {
 
     /// The first `count` words as the statement has them, for a message.
     pub(crate) fn words(&self, count: usize) -> String {
-        let words: Vec<&str> =
-            self.0.iter().take_while(|lexeme| lexeme.kind == TokenKind::Word).take(count).map(|l| l.text).collect();
+        let words: Vec<&str> = self
+            .0
+            .iter()
+            .take_while(|lexeme| lexeme.kind == TokenKind::Word)
+            .take(count)
+            .map(|l| l.text)
+            .collect();
         words.join(" ")
     }
 }

@@ -14,7 +14,11 @@ pub(crate) struct PlaceCursor<'t> {
 impl<'t> PlaceCursor<'t> {
     /// At the start of `text`.
     pub(crate) fn new(text: &'t str) -> Self {
-        Self { text, at: 0, place: Place { line: 1, column: 1 } }
+        Self {
+            text,
+            at: 0,
+            place: Place { line: 1, column: 1 },
+        }
     }
 
     /// The place of the byte `offset`; going back costs a walk from the start.

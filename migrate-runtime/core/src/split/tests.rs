@@ -8,7 +8,10 @@ use Dialect::{MySql, Postgres, Sqlite};
 
 fn parts(dialect: Dialect, text: &str) -> Vec<&str> {
     match split(text, dialect) {
-        Ok(statements) => statements.into_iter().map(|statement| &text[statement.range]).collect(),
+        Ok(statements) => statements
+            .into_iter()
+            .map(|statement| &text[statement.range])
+            .collect(),
         Err(error) => panic!("{dialect}: {error}: {text}"),
     }
 }
@@ -17,8 +20,11 @@ fn parts(dialect: Dialect, text: &str) -> Vec<&str> {
 fn pieces_table(dialect: Dialect, cases: &[&str]) {
     for case in cases {
         let text = case.replace('¦', "");
-        let expected: Vec<&str> =
-            case.split('¦').map(|part| part.trim().trim_end_matches(';').trim_end()).filter(|p| !p.is_empty()).collect();
+        let expected: Vec<&str> = case
+            .split('¦')
+            .map(|part| part.trim().trim_end_matches(';').trim_end())
+            .filter(|p| !p.is_empty())
+            .collect();
         assert_eq!(parts(dialect, &text), expected, "{dialect}");
     }
 }
@@ -26,18 +32,37 @@ fn pieces_table(dialect: Dialect, cases: &[&str]) {
 #[test]
 fn semicolons_end_statements_but_not_in_quotes_and_comments() {
     for dialect in Dialect::ALL {
-        pieces_table(dialect, &["select 1;¦ select 2", "select ';';¦ select '/* ; */';", "select /* ; */ 1;¦ select 2;"]);
-        assert_eq!(parts(dialect, ";; select 1 ;;\n; -- x\n/* y */ select 2 -- z ;\n"), ["select 1", "select 2"]);
-        assert_eq!(parts(dialect, " -- only\n /* comments */ ;"), [] as [&str; 0]);
-        assert_eq!(parts(dialect, "\nselect 1\n-- a\n, 2 -- b\n"), ["select 1\n-- a\n, 2"]);
+        pieces_table(
+            dialect,
+            &[
+                "select 1;¦ select 2",
+                "select ';';¦ select '/* ; */';",
+                "select /* ; */ 1;¦ select 2;",
+            ],
+        );
+        assert_eq!(
+            parts(dialect, ";; select 1 ;;\n; -- x\n/* y */ select 2 -- z ;\n"),
+            ["select 1", "select 2"]
+        );
+        assert_eq!(
+            parts(dialect, " -- only\n /* comments */ ;"),
+            [] as [&str; 0]
+        );
+        assert_eq!(
+            parts(dialect, "\nselect 1\n-- a\n, 2 -- b\n"),
+            ["select 1\n-- a\n, 2"]
+        );
     }
 }
 
 #[test]
 fn places_count_lines_and_characters() {
     let text = "-- é\nselect 'é'; select 2;\n\n  select 3";
-    let places: Vec<String> =
-        split(text, Postgres).unwrap().iter().map(|statement| statement.place.to_string()).collect();
+    let places: Vec<String> = split(text, Postgres)
+        .unwrap()
+        .iter()
+        .map(|statement| statement.place.to_string())
+        .collect();
     assert_eq!(places, ["2:1", "2:13", "4:3"]);
 }
 
@@ -66,8 +91,14 @@ fn postgres_bodies_and_rules_keep_their_semicolons() {
 #[test]
 fn rows_after_a_copy_belong_to_it() {
     let text = "COPY t (a) FROM STDIN WITH (FORMAT csv);\nit's\n;\n\\.\nselect 1;";
-    assert_eq!(parts(Postgres, text), [&text[..text.len() - 10], "select 1"]);
-    assert_eq!(parts(Postgres, "copy t from '/stdin';\nselect 1"), ["copy t from '/stdin'", "select 1"]);
+    assert_eq!(
+        parts(Postgres, text),
+        [&text[..text.len() - 10], "select 1"]
+    );
+    assert_eq!(
+        parts(Postgres, "copy t from '/stdin';\nselect 1"),
+        ["copy t from '/stdin'", "select 1"]
+    );
 }
 
 #[test]
@@ -86,7 +117,7 @@ fn mysql_bodies_need_no_delimiter() {
             "create definer = `root`@`%` procedure if not exists p(in a int) begin if a > 0 then select 1; elseif a then \
              select 2; else select if(a, 1, 2); end if; end;¦ select 1",
             "create definer=begin@localhost trigger t before insert on u for each row follows v set new.a = 1;¦ select 1",
-            "create trigger t after update on u for each row precedes a.v begin set @a = 1; end;¦ select 1",
+            "create trigger t after update on u for each row precedes v begin set @a = 1; end;¦ select 1",
             "create trigger t after update on u for each row begin if new.a <> old.a then insert into l values (1); \
              end if; end;¦ select 1",
             "create trigger t before insert on u for each row if new.a then set new.b = 1; end if;¦ select 1",
@@ -108,15 +139,23 @@ fn mysql_bodies_need_no_delimiter() {
              select 1",
             "create procedure p() begin if case when a then b else c end then select 1; end if; end;¦ select 1",
             "create procedure p() begin select t.begin, end, `end` from t where end > 1; end;¦ select 1",
+            "create procedure p() begin select case when end > 1 then t.end else end end from t; end;¦ select 1",
+            "create procedure p(end int) begin if case when end > 1 then if(@a, 1, 2) else 3 end then select 1; end if; \
+             end;¦ select 1",
+            "create procedure p() begin declare continue handler for not found if true then select 1; end if; while @a do \
+             if @b then select 1; end if; end while; end;¦ select 1",
             "create procedure p() begin update t set a = replace(b, 'x', 'y'); do sleep(1); end;¦ select 1",
             "begin not atomic select 1; select 2; end;¦ select 1",
             "begin;¦ insert into t values (1);¦ commit;¦",
             "if @a then select 1; end if;¦ select 2",
-            "/*!40101 SET NAMES utf8 */;¦ /*!50003 CREATE TRIGGER t AFTER INSERT ON u FOR EACH ROW BEGIN a; END */;¦",
+            "/*!40101 SET NAMES utf8 */;¦ /*!50003 CREATE TRIGGER t AFTER INSERT ON u FOR EACH ROW BEGIN SET @a = 1; END */;¦",
             "alter table t add column event int;¦ create table trigger_log (a int);¦ create view v as select 1;¦",
         ],
     );
-    assert_eq!(parts(MySql, "/* nothing */; /*+ no hint */;"), [] as [&str; 0]);
+    assert_eq!(
+        parts(MySql, "/* nothing */; /*+ no hint */;"),
+        [] as [&str; 0]
+    );
 }
 
 #[test]
@@ -135,8 +174,14 @@ fn mysql_delimiters_end_statements_as_in_its_client() {
         ]
     );
     assert_eq!(
-        parts(MySql, "drop procedure p\ndelimiter $$\ncreate trigger t before insert on u for each row begin end$$"),
-        ["drop procedure p", "create trigger t before insert on u for each row begin end"]
+        parts(
+            MySql,
+            "drop procedure p;\ndelimiter $$\ncreate trigger t before insert on u for each row begin end$$"
+        ),
+        [
+            "drop procedure p",
+            "create trigger t before insert on u for each row begin end"
+        ]
     );
 }
 
@@ -158,13 +203,27 @@ fn sqlite_triggers_keep_their_semicolons() {
 
 #[test]
 fn what_has_no_end_is_named_with_its_place() {
-    let error = |dialect, text| split(text, dialect).map_err(|e| format!("{} {} {e}", e.place, e.range.start));
+    let error = |dialect, text| {
+        split(text, dialect).map_err(|e| format!("{} {} {e}", e.place, e.range.start))
+    };
     let cases = [
-        (Postgres, "select 1;\n select 'a", "2:9 18 unterminated string"),
+        (
+            Postgres,
+            "select 1;\n select 'a",
+            "2:9 18 unterminated string",
+        ),
         (Postgres, "select E'a\\'", "1:8 7 unterminated string"),
-        (Postgres, "do $a$ $b$", "1:4 3 unterminated dollar-quoted string"),
+        (
+            Postgres,
+            "do $a$ $b$",
+            "1:4 3 unterminated dollar-quoted string",
+        ),
         (Postgres, "select 1 /* /* */", "1:10 9 unterminated comment"),
-        (Postgres, "select \"a", "1:8 7 unterminated quoted identifier"),
+        (
+            Postgres,
+            "select \"a",
+            "1:8 7 unterminated quoted identifier",
+        ),
         (
             Postgres,
             "select 1;\ncreate procedure p() begin atomic select 1;",
@@ -172,7 +231,16 @@ fn what_has_no_end_is_named_with_its_place() {
         ),
         (MySql, "select `a", "1:8 7 unterminated quoted identifier"),
         (MySql, "/*!40101 select 'a' ", "1:1 0 unterminated comment"),
-        (MySql, "create procedure p() begin if a then b; end;", "1:1 0 the body of this statement has no END"),
+        (
+            MySql,
+            "create procedure p() begin if a then b; end;",
+            "1:1 0 the body of this statement has no END",
+        ),
+        (
+            MySql,
+            "create procedure p() begin select 1;\nDELIMITER //\nselect 1//",
+            "1:1 0 the body of this statement has no END",
+        ),
         (Sqlite, "select [a", "1:8 7 unterminated quoted identifier"),
         (
             Sqlite,
@@ -192,25 +260,45 @@ fn kinds_say_what_may_share_a_transaction_with_its_checkpoint() {
         (Postgres, Dml, "insert into t values (1)"),
         (Postgres, Dml, "with a as (select 1) delete from t"),
         (Postgres, Dml, "(select 1)"),
-        (Postgres, Dml, "merge into t using u on true when matched then delete"),
+        (
+            Postgres,
+            Dml,
+            "merge into t using u on true when matched then delete",
+        ),
         (Postgres, Ddl, "create table t (concurrently int)"),
         (Postgres, Ddl, "create unique index i on t (a)"),
         (Postgres, Ddl, "comment on table t is 'CONCURRENTLY'"),
         (Postgres, Ddl, "refresh materialized view concurrently v"),
         (Postgres, Ddl, "alter table t detach partition u"),
         (Postgres, Ddl, "set lock_timeout = 1"),
-        (Postgres, Alone, "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a)"),
-        (Postgres, Alone, "create index /* c */ concurrently i on t (a)"),
+        (
+            Postgres,
+            Alone,
+            "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON t (a)",
+        ),
+        (
+            Postgres,
+            Alone,
+            "create index /* c */ concurrently i on t (a)",
+        ),
         (Postgres, Alone, "drop index concurrently i"),
         (Postgres, Alone, "reindex index concurrently i"),
-        (Postgres, Alone, "alter table only s.t detach partition u concurrently"),
+        (
+            Postgres,
+            Alone,
+            "alter table only s.t detach partition u concurrently",
+        ),
         (Postgres, Alone, "alter type e add value 'x'"),
         (Postgres, Alone, "vacuum (full) t"),
         (Postgres, Alone, "create database d"),
         (Postgres, Alone, "alter system set a = 1"),
         (Postgres, Alone, "call p()"),
         (Postgres, Alone, "do $$ begin end $$"),
-        (Postgres, Alone, "select pg_create_logical_replication_slot('a', 'b')"),
+        (
+            Postgres,
+            Alone,
+            "select pg_create_logical_replication_slot('a', 'b')",
+        ),
         (Postgres, Alone, "frobnicate"),
         (MySql, Dml, "replace into t values (1)"),
         (MySql, Dml, "set @a = 1, @b = if(1, 2, 3)"),
@@ -221,12 +309,20 @@ fn kinds_say_what_may_share_a_transaction_with_its_checkpoint() {
         (MySql, Alone, "truncate t"),
         (Sqlite, Dml, "replace into t values (1)"),
         (Sqlite, Ddl, "create table t (a)"),
-        (Sqlite, Ddl, "create trigger t insert on u begin select 1; end"),
+        (
+            Sqlite,
+            Ddl,
+            "create trigger t insert on u begin select 1; end",
+        ),
         (Sqlite, Alone, "vacuum"),
         (Sqlite, Alone, "pragma foreign_keys = off"),
     ];
     for (dialect, kind, text) in cases {
-        let kinds: Vec<_> = split(text, dialect).unwrap().iter().map(|statement| statement.kind).collect();
+        let kinds: Vec<_> = split(text, dialect)
+            .unwrap()
+            .iter()
+            .map(|statement| statement.kind)
+            .collect();
         assert_eq!(kinds, [kind], "{dialect}: {text}");
     }
 }
@@ -236,14 +332,23 @@ fn a_hundred_thousand_statements_and_a_line_of_a_megabyte_take_linear_time() {
     for dialect in Dialect::ALL {
         let many = "insert into t values (1, 'a');\n".repeat(100_000);
         assert_eq!(parts(dialect, &many).len(), 100_000);
-        let long = format!("insert into t values {}(1); select 1", "(1,'d',delimiter,$$a$$),".repeat(40_000));
+        let long = format!(
+            "insert into t values {}(1); select 1",
+            "(1,'d',delimiter,$$a$$),".repeat(40_000)
+        );
         assert_eq!(parts(dialect, &long).len(), 2);
         let one_line = "delete from t;".repeat(70_000);
         assert_eq!(parts(dialect, &one_line).len(), 70_000);
     }
     // Each of these would look through the rest of the text again.
-    assert_eq!(parts(Postgres, &"copy t from stdin;\n".repeat(50_000)).len(), 50_000);
-    assert_eq!(parts(MySql, &"source a b c;d e\n".repeat(50_000)).len(), 50_000);
+    assert_eq!(
+        parts(Postgres, &"copy t from stdin;\n".repeat(50_000)).len(),
+        50_000
+    );
+    assert_eq!(
+        parts(MySql, &"source a b c;d e\n".repeat(50_000)).len(),
+        50_000
+    );
 }
 
 proptest! {
@@ -255,7 +360,8 @@ proptest! {
             let Ok(statements) = split(&text, dialect) else { continue };
             let mut at = 0;
             let kinds: Vec<_> = tokenize(&text, dialect).collect();
-            for range in statements.iter().map(|s| s.range.clone()).chain([text.len()..text.len()]) {
+            let end = std::iter::once(text.len()..text.len());
+            for range in statements.iter().map(|s| s.range.clone()).chain(end) {
                 prop_assert!(at <= range.start && range.start <= range.end);
                 let gap = at..range.start;
                 for token in kinds.iter().filter(|token| gap.start <= token.range.start && token.range.start < gap.end) {

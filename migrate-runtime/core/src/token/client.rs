@@ -6,8 +6,10 @@ use crate::Dialect;
 
 /// Commands of mysql that no statement begins with. It has more (`use`,
 /// `help`, `exit`, …), which servers or stored programs know, too.
-const MYSQL_COMMANDS: [&str; 10] =
-    ["source", "system", "tee", "notee", "pager", "nopager", "prompt", "rehash", "charset", "connect"];
+const MYSQL_COMMANDS: [&str; 10] = [
+    "source", "system", "tee", "notee", "pager", "nopager", "prompt", "rehash", "charset",
+    "connect",
+];
 
 impl Tokens<'_> {
     /// The client's line at `start`, if one begins there.
@@ -18,17 +20,23 @@ impl Tokens<'_> {
             // psql takes a backslash anywhere outside of quotes.
             (Dialect::Postgres, b'\\') => Some(self.command(start)),
             // `\N` is how MySQL writes NULL.
-            (Dialect::MySql, b'\\') if second == Some(&b'N') => Some(Scanned::new(TokenKind::Word, start + 2)),
+            (Dialect::MySql, b'\\') if second == Some(&b'N') => {
+                Some(Scanned::new(TokenKind::Word, start + 2))
+            }
             (Dialect::MySql, b'\\') => Some(self.command(start)),
             (Dialect::MySql, b'd' | b'D') => self.delimiter_line(start),
             (Dialect::MySql, byte) if self.fresh && byte.is_ascii_alphabetic() => {
                 let word = leading_word(rest);
                 let after = rest[word.len()..].trim_start_matches([' ', '\t']);
-                let command = MYSQL_COMMANDS.iter().any(|name| word.eq_ignore_ascii_case(name))
+                let command = MYSQL_COMMANDS
+                    .iter()
+                    .any(|name| word.eq_ignore_ascii_case(name))
                     && !after.starts_with([':', '=', '(', '.']);
                 command.then(|| self.command(start))
             }
-            (Dialect::Sqlite, b'.') if self.fresh && second.is_some_and(u8::is_ascii_alphabetic) => {
+            (Dialect::Sqlite, b'.')
+                if self.fresh && second.is_some_and(u8::is_ascii_alphabetic) =>
+            {
                 Some(self.command(start))
             }
             _ => None,
@@ -36,28 +44,21 @@ impl Tokens<'_> {
     }
 
     fn command(&self, start: usize) -> Scanned {
-        Scanned::new(TokenKind::ClientCommand, start + line(&self.text[start..]).len())
+        Scanned::new(
+            TokenKind::ClientCommand,
+            start + line(&self.text[start..]).len(),
+        )
     }
 
-    /// `DELIMITER //`. Between statements the word is never SQL. Elsewhere
-    /// mysql takes it for its own, too, and sends what came before; we do so
-    /// only where no column can be meant: at the start of a line that holds
-    /// nothing else than it and a mark.
+    /// `DELIMITER //` where a statement may begin; elsewhere the word may be a
+    /// column's name.
     fn delimiter_line(&mut self, start: usize) -> Option<Scanned> {
         let word = leading_word(&self.text[start..]);
-        let line_of_its_own = self.line_start && self.parentheses == 0;
-        if !word.eq_ignore_ascii_case("delimiter") || !(self.fresh || line_of_its_own) {
+        if !self.fresh || !word.eq_ignore_ascii_case("delimiter") {
             return None;
         }
         let line = line(&self.text[start..]);
-        let after = line[word.len()..].trim_start();
-        let delimiter = argument(after);
-        let only_marks = !delimiter.is_empty()
-            && delimiter.len() == after.len()
-            && delimiter.bytes().all(|b| b.is_ascii_punctuation() && !matches!(b, b'(' | b')' | b',' | b'='));
-        if !self.fresh && !only_marks {
-            return None;
-        }
+        let delimiter = argument(line[word.len()..].trim_start());
         // mysql refuses both of these.
         if delimiter.is_empty() || delimiter.contains('\\') {
             return Some(self.command(start));
@@ -73,7 +74,9 @@ fn line(text: &str) -> &str {
 }
 
 fn leading_word(text: &str) -> &str {
-    let end = text.bytes().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$') || b >= 0x80));
+    let end = text
+        .bytes()
+        .position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$') || b >= 0x80));
     &text[..end.unwrap_or(text.len())]
 }
 

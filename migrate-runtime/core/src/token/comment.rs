@@ -27,7 +27,11 @@ pub(super) fn scan(bytes: &[u8], start: usize, dialect: Dialect) -> Option<Comme
     let opening = scan_start(bytes, start, dialect)?;
     let closed = match opening {
         Opening::Line => {
-            return Some(Comment { end: line_end(bytes, start, dialect), terminated: true, hint: false });
+            return Some(Comment {
+                end: line_end(bytes, start, dialect),
+                terminated: true,
+                hint: false,
+            });
         }
         Opening::Block | Opening::Hint => block_end(bytes, start, dialect),
         Opening::Executable => executable_end(bytes, start),
@@ -44,7 +48,10 @@ pub(super) fn scan_start(bytes: &[u8], start: usize, dialect: Dialect) -> Option
     match (bytes[start], bytes.get(start + 1)?) {
         (b'-', b'-') if dialect == Dialect::MySql => {
             // `5--3` is 8 to MySQL.
-            bytes.get(start + 2).is_none_or(|b| b.is_ascii_whitespace() || b.is_ascii_control()).then_some(Opening::Line)
+            bytes
+                .get(start + 2)
+                .is_none_or(|b| b.is_ascii_whitespace() || b.is_ascii_control())
+                .then_some(Opening::Line)
         }
         (b'-', b'-') => Some(Opening::Line),
         (b'#', _) if dialect == Dialect::MySql => Some(Opening::Line),
@@ -60,14 +67,19 @@ pub(super) fn scan_start(bytes: &[u8], start: usize, dialect: Dialect) -> Option
 /// The text that MySQL runs of an executable comment, as a range of `hint`;
 /// none for other hints.
 pub(crate) fn executable_text(hint: &str) -> Option<&str> {
-    let inner = hint.strip_prefix("/*M!").or_else(|| hint.strip_prefix("/*!"))?;
+    let inner = hint
+        .strip_prefix("/*M!")
+        .or_else(|| hint.strip_prefix("/*!"))?;
     let inner = inner.strip_suffix("*/").unwrap_or(inner);
     Some(inner.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 fn line_end(bytes: &[u8], start: usize, dialect: Dialect) -> usize {
     let newline = |b: &u8| *b == b'\n' || (*b == b'\r' && dialect == Dialect::Postgres);
-    bytes[start..].iter().position(newline).map_or(bytes.len(), |n| start + n)
+    bytes[start..]
+        .iter()
+        .position(newline)
+        .map_or(bytes.len(), |n| start + n)
 }
 
 fn block_end(bytes: &[u8], start: usize, dialect: Dialect) -> Option<usize> {

@@ -16,7 +16,11 @@ impl Escapes {
     /// MySQL knows backslashes in strings, not in identifiers. We take
     /// NO_BACKSLASH_ESCAPES for unset, as it is by default.
     pub(super) fn of_mysql(quote: u8) -> Self {
-        if quote == b'`' { Self::None } else { Self::Backslash }
+        if quote == b'`' {
+            Self::None
+        } else {
+            Self::Backslash
+        }
     }
 }
 
@@ -64,8 +68,15 @@ impl Tokens<'_> {
             [b'$', ..] => return self.dollar_quoted(start),
             _ => return None,
         };
-        self.literal = Some(Literal { escapes, newline: false });
-        let escapes = if escapes { Escapes::Backslash } else { Escapes::None };
+        self.literal = Some(Literal {
+            escapes,
+            newline: false,
+        });
+        let escapes = if escapes {
+            Escapes::Backslash
+        } else {
+            Escapes::None
+        };
         Some(self.close(TokenKind::String, open, b'\'', escapes))
     }
 
@@ -73,7 +84,9 @@ impl Tokens<'_> {
         match &self.text.as_bytes()[start..] {
             // In ANSI_QUOTES mode "a" is an identifier, but ends in the same
             // place unless it holds a backslash.
-            [quote @ (b'\'' | b'"'), ..] => Some(self.close(TokenKind::String, start + 1, *quote, Escapes::Backslash)),
+            [quote @ (b'\'' | b'"'), ..] => {
+                Some(self.close(TokenKind::String, start + 1, *quote, Escapes::Backslash))
+            }
             [b'`', ..] => Some(self.identifier(start + 1, b'`')),
             [b'n' | b'N' | b'b' | b'B' | b'x' | b'X', b'\'', ..] => {
                 Some(self.close(TokenKind::String, start + 2, b'\'', Escapes::Backslash))
@@ -85,7 +98,9 @@ impl Tokens<'_> {
     fn quoted_sqlite(&self, start: usize) -> Option<Scanned> {
         match &self.text.as_bytes()[start..] {
             [b'\'', ..] => Some(self.close(TokenKind::String, start + 1, b'\'', Escapes::None)),
-            [b'x' | b'X', b'\'', ..] => Some(self.close(TokenKind::String, start + 2, b'\'', Escapes::None)),
+            [b'x' | b'X', b'\'', ..] => {
+                Some(self.close(TokenKind::String, start + 2, b'\'', Escapes::None))
+            }
             [quote @ (b'"' | b'`'), ..] => Some(self.identifier(start + 1, *quote)),
             [b'[', ..] => {
                 let end = self.text[start..].find(']').map(|n| start + n + 1);
@@ -104,21 +119,30 @@ impl Tokens<'_> {
     }
 
     fn ending(&self, kind: TokenKind, end: Option<usize>) -> Scanned {
-        Scanned { kind, end: end.unwrap_or(self.text.len()), terminated: end.is_some() }
+        Scanned {
+            kind,
+            end: end.unwrap_or(self.text.len()),
+            terminated: end.is_some(),
+        }
     }
 
     /// `$$ … $$` or `$tag$ … $tag$`; none where the dollar begins no such tag.
     fn dollar_quoted(&mut self, start: usize) -> Option<Scanned> {
         let bytes = self.text.as_bytes();
         let tag_byte = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80;
-        let tag = bytes[start + 1..].iter().take_while(|&&b| tag_byte(b)).count();
+        let tag = bytes[start + 1..]
+            .iter()
+            .take_while(|&&b| tag_byte(b))
+            .count();
         let open = start + 1 + tag;
         if bytes.get(open) != Some(&b'$') || bytes[start + 1].is_ascii_digit() {
             return None;
         }
         self.literal = None;
         let mark = &self.text[start..=open];
-        let end = self.text[open + 1..].find(mark).map(|n| open + 1 + n + mark.len());
+        let end = self.text[open + 1..]
+            .find(mark)
+            .map(|n| open + 1 + n + mark.len());
         Some(self.ending(TokenKind::String, end))
     }
 }

@@ -44,7 +44,10 @@ fn every_dialect_knows_words_strings_numbers_and_operators() {
         table(
             dialect,
             &[
-                ("SELECT größe, a.b FROM t;", "w⟨SELECT⟩ w⟨größe⟩ o⟨,⟩ w⟨a⟩ o⟨.⟩ w⟨b⟩ w⟨FROM⟩ w⟨t⟩ t⟨;⟩"),
+                (
+                    "SELECT größe, a.b FROM t;",
+                    "w⟨SELECT⟩ w⟨größe⟩ o⟨,⟩ w⟨a⟩ o⟨.⟩ w⟨b⟩ w⟨FROM⟩ w⟨t⟩ t⟨;⟩",
+                ),
                 ("'it''s' ''", "s⟨'it''s'⟩ s⟨''⟩"),
                 ("x'00' X'0f'", "s⟨x'00'⟩ s⟨X'0f'⟩"),
                 ("1 1.5 .5 1e-5 0x1F", "n⟨1⟩ n⟨1.5⟩ n⟨.5⟩ n⟨1e-5⟩ n⟨0x1F⟩"),
@@ -73,18 +76,33 @@ fn postgres_quotes_with_dollars_prefixes_and_over_lines() {
             (r"E'it\'s' e'\\' '\' b", r"s⟨E'it\'s'⟩ s⟨e'\\'⟩ s⟨'\'⟩ w⟨b⟩"),
             (r"E'a'    'b\' c", r"s⟨E'a'⟩ s⟨'b\'⟩ w⟨c⟩"),
             ("E'a'\n'b\\'c'", "s⟨E'a'⟩ s⟨'b\\'c'⟩"),
-            ("E'a' -- d\n -- e\n 'b\\'c'", "s⟨E'a'⟩ -⟨-- d⟩ -⟨-- e⟩ s⟨'b\\'c'⟩"),
+            (
+                "E'a' -- d\n -- e\n 'b\\'c'",
+                "s⟨E'a'⟩ -⟨-- d⟩ -⟨-- e⟩ s⟨'b\\'c'⟩",
+            ),
             ("E'a' /*\n*/ 'b\\' c", "s⟨E'a'⟩ -⟨/*\n*/⟩ s⟨'b\\'⟩ w⟨c⟩"),
             ("'a'\n'b\\' c", "s⟨'a'⟩ s⟨'b\\'⟩ w⟨c⟩"),
-            ("U&'d!0061' U&\"a\"\"b\" B'01' N'x'", "s⟨U&'d!0061'⟩ i⟨U&\"a\"\"b\"⟩ s⟨B'01'⟩ s⟨N'x'⟩"),
+            (
+                "U&'d!0061' U&\"a\"\"b\" B'01' N'x'",
+                "s⟨U&'d!0061'⟩ i⟨U&\"a\"\"b\"⟩ s⟨B'01'⟩ s⟨N'x'⟩",
+            ),
             ("\"a;b\"\"\" \"open", "i⟨\"a;b\"\"\"⟩ i!⟨\"open⟩"),
             ("/* a /* b */ c */ d", "-⟨/* a /* b */ c */⟩ w⟨d⟩"),
             ("/* a /* b */ c", "-!⟨/* a /* b */ c⟩"),
-            ("/*+ SeqScan(a) */ /*! x */", "h⟨/*+ SeqScan(a) */⟩ -⟨/*! x */⟩"),
-            ("a::int #> b @> c `d", "w⟨a⟩ o⟨::⟩ w⟨int⟩ o⟨#>⟩ w⟨b⟩ o⟨@>⟩ w⟨c⟩ o⟨`⟩ w⟨d⟩"),
+            (
+                "/*+ SeqScan(a) */ /*! x */",
+                "h⟨/*+ SeqScan(a) */⟩ -⟨/*! x */⟩",
+            ),
+            (
+                "a::int #> b @> c `d",
+                "w⟨a⟩ o⟨::⟩ w⟨int⟩ o⟨#>⟩ w⟨b⟩ o⟨@>⟩ w⟨c⟩ o⟨`⟩ w⟨d⟩",
+            ),
             ("a @--c", "w⟨a⟩ o⟨@⟩ -⟨--c⟩"),
             ("a -- b\rc", "w⟨a⟩ -⟨-- b⟩ w⟨c⟩"),
-            ("\\i a.sql\nselect 1 \\gset x\n", "c⟨\\i a.sql⟩ w⟨select⟩ n⟨1⟩ c⟨\\gset x⟩"),
+            (
+                "\\i a.sql\nselect 1 \\gset x\n",
+                "c⟨\\i a.sql⟩ w⟨select⟩ n⟨1⟩ c⟨\\gset x⟩",
+            ),
         ],
     );
 }
@@ -94,17 +112,32 @@ fn mysql_knows_backslashes_hashes_and_executable_comments() {
     table(
         MySql,
         &[
-            (r#"'it\'s' "a\"b" 'c"d'"#, r#"s⟨'it\'s'⟩ s⟨"a\"b"⟩ s⟨'c"d'⟩"#),
+            (
+                r#"'it\'s' "a\"b" 'c"d'"#,
+                r#"s⟨'it\'s'⟩ s⟨"a\"b"⟩ s⟨'c"d'⟩"#,
+            ),
             (r"`a``b;` `\`", r"i⟨`a``b;`⟩ i⟨`\`⟩"),
             ("a # b ' ;\nc", "w⟨a⟩ -⟨# b ' ;⟩ w⟨c⟩"),
-            ("5--3 5--\t3\n4--", "n⟨5⟩ o⟨--⟩ n⟨3⟩ n⟨5⟩ -⟨--\t3⟩ n⟨4⟩ -⟨--⟩"),
+            (
+                "5--3 5--\t3\n4--",
+                "n⟨5⟩ o⟨--⟩ n⟨3⟩ n⟨5⟩ -⟨--\t3⟩ n⟨4⟩ -⟨--⟩",
+            ),
             ("a-- b", "w⟨a⟩ -⟨-- b⟩"),
             ("/* a /* b */ c", "-⟨/* a /* b */⟩ w⟨c⟩"),
-            ("/*!40101 SET a='*/;' */ b", "h⟨/*!40101 SET a='*/;' */⟩ w⟨b⟩"),
-            ("/*!50003 a -- it's */\n /* c */ */;", "h⟨/*!50003 a -- it's */\n /* c */ */⟩ t⟨;⟩"),
+            (
+                "/*!40101 SET a='*/;' */ b",
+                "h⟨/*!40101 SET a='*/;' */⟩ w⟨b⟩",
+            ),
+            (
+                "/*!50003 a -- it's */\n /* c */ */;",
+                "h⟨/*!50003 a -- it's */\n /* c */ */⟩ t⟨;⟩",
+            ),
             ("/*M!100 a */ /*+ b */", "h⟨/*M!100 a */⟩ h⟨/*+ b */⟩"),
             ("/*! open", "h!⟨/*! open⟩"),
-            ("@a @@global.b @'c' root@localhost", "p⟨@a⟩ p⟨@@global.b⟩ o⟨@⟩ s⟨'c'⟩ w⟨root⟩ p⟨@localhost⟩"),
+            (
+                "@a @@global.b @'c' root@localhost",
+                "p⟨@a⟩ p⟨@@global.b⟩ o⟨@⟩ s⟨'c'⟩ w⟨root⟩ p⟨@localhost⟩",
+            ),
             ("a$b $c 1abc ? N'x'", "w⟨a$b⟩ w⟨$c⟩ n⟨1abc⟩ p⟨?⟩ s⟨N'x'⟩"),
             ("a <=> b := c", "w⟨a⟩ o⟨<=>⟩ w⟨b⟩ o⟨:=⟩ w⟨c⟩"),
         ],
@@ -116,15 +149,42 @@ fn mysql_delimiter_lines_rule_what_ends_a_statement() {
     table(
         MySql,
         &[
-            ("DELIMITER //\na; b//\ndelimiter ;\nc;", "d⟨DELIMITER //⟩ w⟨a⟩ o⟨;⟩ w⟨b⟩ t⟨//⟩ d⟨delimiter ;⟩ w⟨c⟩ t⟨;⟩"),
-            ("delimiter $$\nEND$$ 1$$", "d⟨delimiter $$⟩ w⟨END⟩ t⟨$$⟩ n⟨1⟩ t⟨$$⟩"),
-            ("  Delimiter\t';;'  \r\na;b;;", "d⟨Delimiter\t';;'⟩ w⟨a⟩ o⟨;⟩ w⟨b⟩ t⟨;;⟩"),
-            ("DELIMITER |\na || b|", "d⟨DELIMITER |⟩ w⟨a⟩ t⟨|⟩ t⟨|⟩ w⟨b⟩ t⟨|⟩"),
-            ("DELIMITER //\n'//' `//` -- //\n//", "d⟨DELIMITER //⟩ s⟨'//'⟩ i⟨`//`⟩ -⟨-- //⟩ t⟨//⟩"),
-            ("select 1; DELIMITER //\n", "w⟨select⟩ n⟨1⟩ t⟨;⟩ d⟨DELIMITER //⟩"),
-            ("drop table a\nDELIMITER //\n", "w⟨drop⟩ w⟨table⟩ w⟨a⟩ d⟨DELIMITER //⟩"),
-            ("create table a (\ndelimiter char\n)", "w⟨create⟩ w⟨table⟩ w⟨a⟩ o⟨(⟩ w⟨delimiter⟩ w⟨char⟩ o⟨)⟩"),
-            ("select a,\ndelimiter from b", "w⟨select⟩ w⟨a⟩ o⟨,⟩ w⟨delimiter⟩ w⟨from⟩ w⟨b⟩"),
+            (
+                "DELIMITER //\na; b//\ndelimiter ;\nc;",
+                "d⟨DELIMITER //⟩ w⟨a⟩ o⟨;⟩ w⟨b⟩ t⟨//⟩ d⟨delimiter ;⟩ w⟨c⟩ t⟨;⟩",
+            ),
+            (
+                "delimiter $$\nEND$$ 1$$",
+                "d⟨delimiter $$⟩ w⟨END⟩ t⟨$$⟩ n⟨1⟩ t⟨$$⟩",
+            ),
+            (
+                "  Delimiter\t';;'  \r\na;b;;",
+                "d⟨Delimiter\t';;'⟩ w⟨a⟩ o⟨;⟩ w⟨b⟩ t⟨;;⟩",
+            ),
+            (
+                "DELIMITER |\na || b|",
+                "d⟨DELIMITER |⟩ w⟨a⟩ t⟨|⟩ t⟨|⟩ w⟨b⟩ t⟨|⟩",
+            ),
+            (
+                "DELIMITER //\n'//' `//` -- //\n//",
+                "d⟨DELIMITER //⟩ s⟨'//'⟩ i⟨`//`⟩ -⟨-- //⟩ t⟨//⟩",
+            ),
+            (
+                "select 1; DELIMITER //\n",
+                "w⟨select⟩ n⟨1⟩ t⟨;⟩ d⟨DELIMITER //⟩",
+            ),
+            (
+                "drop table a\nDELIMITER //\n",
+                "w⟨drop⟩ w⟨table⟩ w⟨a⟩ w⟨DELIMITER⟩ o⟨//⟩",
+            ),
+            (
+                "create table a (\ndelimiter char\n)",
+                "w⟨create⟩ w⟨table⟩ w⟨a⟩ o⟨(⟩ w⟨delimiter⟩ w⟨char⟩ o⟨)⟩",
+            ),
+            (
+                "select a,\ndelimiter from b",
+                "w⟨select⟩ w⟨a⟩ o⟨,⟩ w⟨delimiter⟩ w⟨from⟩ w⟨b⟩",
+            ),
             ("delimiter\na", "c⟨delimiter⟩ w⟨a⟩"),
             ("delimiters //", "w⟨delimiters⟩ o⟨//⟩"),
             ("-- DELIMITER //\n;", "-⟨-- DELIMITER //⟩ t⟨;⟩"),
@@ -140,7 +200,10 @@ fn mysql_client_commands_stand_where_a_statement_begins() {
     table(
         MySql,
         &[
-            ("source a.sql;\n\\. b.sql\nselect \\N", "c⟨source a.sql;⟩ c⟨\\. b.sql⟩ w⟨select⟩ w⟨\\N⟩"),
+            (
+                "source a.sql;\n\\. b.sql\nselect \\N",
+                "c⟨source a.sql;⟩ c⟨\\. b.sql⟩ w⟨select⟩ w⟨\\N⟩",
+            ),
             ("select source from a", "w⟨select⟩ w⟨source⟩ w⟨from⟩ w⟨a⟩"),
             ("select 1\\G", "w⟨select⟩ n⟨1⟩ c⟨\\G⟩"),
             ("source: loop", "w⟨source⟩ o⟨:⟩ w⟨loop⟩"),
@@ -153,13 +216,19 @@ fn sqlite_quotes_four_ways_and_lets_comments_run_on() {
     table(
         Sqlite,
         &[
-            ("[a;']]b \"c\"\"\" `d``` ", "i⟨[a;']⟩ o⟨]⟩ w⟨b⟩ i⟨\"c\"\"\"⟩ i⟨`d```⟩"),
+            (
+                "[a;']]b \"c\"\"\" `d``` ",
+                "i⟨[a;']⟩ o⟨]⟩ w⟨b⟩ i⟨\"c\"\"\"⟩ i⟨`d```⟩",
+            ),
             ("[open", "i!⟨[open⟩"),
             (r"'a\' b", r"s⟨'a\'⟩ w⟨b⟩"),
             ("/* a /* b */ c", "-⟨/* a /* b */⟩ w⟨c⟩"),
             ("/*+ a */ /*! b */", "-⟨/*+ a */⟩ -⟨/*! b */⟩"),
             ("?1 :a @b $c ?", "p⟨?1⟩ p⟨:a⟩ p⟨@b⟩ p⟨$c⟩ p⟨?⟩"),
-            (".read a.sql\nselect a.b;\n.mode x", "c⟨.read a.sql⟩ w⟨select⟩ w⟨a⟩ o⟨.⟩ w⟨b⟩ t⟨;⟩ c⟨.mode x⟩"),
+            (
+                ".read a.sql\nselect a.b;\n.mode x",
+                "c⟨.read a.sql⟩ w⟨select⟩ w⟨a⟩ o⟨.⟩ w⟨b⟩ t⟨;⟩ c⟨.mode x⟩",
+            ),
         ],
     );
 }

@@ -34,8 +34,12 @@ impl Part {
 
 impl Batch<'_> {
     /// Sends the batch; an error leaves an open transaction to the caller.
-    pub(super) fn send(&self, connection: &mut impl SimpleConnection) -> Result<(), (Part, DatabaseError)> {
-        let mut text = String::with_capacity(self.before.len() + self.body.len() + self.after.len());
+    pub(super) fn send(
+        &self,
+        connection: &mut impl SimpleConnection,
+    ) -> Result<(), (Part, DatabaseError)> {
+        let mut text =
+            String::with_capacity(self.before.len() + self.body.len() + self.after.len());
         text.push_str(&self.before);
         text.push_str(self.body);
         text.push_str(&self.after);
@@ -47,12 +51,18 @@ impl Batch<'_> {
 
     /// PostgreSQL counts characters from 1, over the whole text.
     fn part(&self, position: Option<usize>) -> Part {
-        let Some(position) = position else { return Part::Unknown };
-        let Some(within) = position.checked_sub(self.before.chars().count() + 1) else { return Part::Ours };
+        let Some(position) = position else {
+            return Part::Unknown;
+        };
+        let Some(within) = position.checked_sub(self.before.chars().count() + 1) else {
+            return Part::Ours;
+        };
         match self.body.char_indices().nth(within) {
             Some((byte, _)) => Part::Body(byte),
             // The end of the input: an unfinished last statement.
-            None if within == self.body.chars().count() => Part::Body(self.body.trim_end().len().saturating_sub(1)),
+            None if within == self.body.chars().count() => {
+                Part::Body(self.body.trim_end().len().saturating_sub(1))
+            }
             None => Part::Ours,
         }
     }
@@ -64,7 +74,11 @@ mod tests {
 
     #[test]
     fn a_position_is_counted_in_characters_and_given_in_bytes() {
-        let batch = Batch { before: "é;".into(), body: "üx y", after: ";COMMIT".into() };
+        let batch = Batch {
+            before: "é;".into(),
+            body: "üx y",
+            after: ";COMMIT".into(),
+        };
         assert_eq!(batch.part(None), Part::Unknown);
         assert_eq!(batch.part(Some(2)), Part::Ours);
         assert_eq!(batch.part(Some(3)), Part::Body(0));

@@ -96,7 +96,10 @@ struct JoinedRow {
 
 /// The history and what the session says, in one query; a second and a third
 /// only where the first fails because a table is not there.
-pub(super) fn read<C>(connection: &mut C, names: &Names) -> Result<(Facts, Vec<HistoryRow>), DatabaseError>
+pub(super) fn read<C>(
+    connection: &mut C,
+    names: &Names,
+) -> Result<(Facts, Vec<HistoryRow>), DatabaseError>
 where
     C: Connection<Backend = Pg> + LoadConnection,
 {
@@ -116,12 +119,17 @@ where
         && row.session.journal_schema == row.session.history_schema
     {
         let facts = row.session.facts();
-        return Ok((facts, rows.into_iter().filter_map(JoinedRow::history).collect()));
+        return Ok((
+            facts,
+            rows.into_iter().filter_map(JoinedRow::history).collect(),
+        ));
     }
     // Whatever the error was, the catalogue says what there is.
     let rows: Vec<SessionRow> = diesel::sql_query(session).load(connection)?;
     let Some(row) = rows.first() else {
-        return Err(DatabaseError::other("the server gave no answer to a query of its settings".into()));
+        return Err(DatabaseError::other(
+            "the server gave no answer to a query of its settings".into(),
+        ));
     };
     let mut facts = row.facts();
     if !facts.history {
@@ -129,7 +137,11 @@ where
     }
     let store = Store::new(Dialect::Postgres, facts.schema.as_deref(), table);
     facts.journal &= row.journal_readable;
-    let sql = if facts.journal { store.select_history() } else { store.select_history_alone() };
+    let sql = if facts.journal {
+        store.select_history()
+    } else {
+        store.select_history_alone()
+    };
     let rows = diesel::sql_query(sql).load(connection)?;
     Ok((facts, rows))
 }
@@ -138,7 +150,9 @@ fn session_query(schema: Option<&str>, table: &str) -> String {
     let (journal, steps) = Store::bare_names(table);
     let qualified = |name: &str| {
         let bare = identifier(Dialect::Postgres, name);
-        let text = schema.map_or(bare.clone(), |schema| format!("{}.{bare}", identifier(Dialect::Postgres, schema)));
+        let text = schema.map_or(bare.clone(), |schema| {
+            format!("{}.{bare}", identifier(Dialect::Postgres, schema))
+        });
         format!("to_regclass({})", literal(Dialect::Postgres, &text))
     };
     let of = |name: &str| {
@@ -148,7 +162,9 @@ fn session_query(schema: Option<&str>, table: &str) -> String {
             qualified(name)
         )
     };
-    let wanted = schema.map_or("current_schema()::text".to_owned(), |schema| literal(Dialect::Postgres, schema));
+    let wanted = schema.map_or("current_schema()::text".to_owned(), |schema| {
+        literal(Dialect::Postgres, schema)
+    });
     format!(
         "SELECT {} AS history_schema, {} AS journal_schema, {} AS steps_schema, {wanted} AS wanted_schema, \
          EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = {wanted}) AS schema_exists, \
@@ -167,7 +183,10 @@ impl SessionRow {
         // Tables elsewhere on the search path are not this history's.
         let beside = |schema: &Option<String>| schema.is_some() && *schema == self.history_schema;
         Facts {
-            schema: self.history_schema.clone().or_else(|| self.wanted_schema.clone()),
+            schema: self
+                .history_schema
+                .clone()
+                .or_else(|| self.wanted_schema.clone()),
             schema_exists: self.schema_exists,
             history: self.history_schema.is_some(),
             journal: beside(&self.journal_schema),
@@ -204,8 +223,20 @@ impl Facts {
     /// Takes over what may have changed; the session's own settings stay as
     /// they were first found.
     pub(super) fn refresh(&mut self, now: Self) {
-        let Self { search_path, role, lock_timeout, statement_timeout, .. } = self.clone();
-        *self = Self { search_path, role, lock_timeout, statement_timeout, ..now };
+        let Self {
+            search_path,
+            role,
+            lock_timeout,
+            statement_timeout,
+            ..
+        } = self.clone();
+        *self = Self {
+            search_path,
+            role,
+            lock_timeout,
+            statement_timeout,
+            ..now
+        };
     }
 
     /// The search path to work with: the configured schema before the rest.
@@ -221,7 +252,10 @@ impl Facts {
     /// Statements that put the session back to what was found.
     pub(super) fn restore(&self) -> String {
         let set = |name: &str, value: &str| {
-            format!("pg_catalog.set_config('{name}', {}, false)", literal(Dialect::Postgres, value))
+            format!(
+                "pg_catalog.set_config('{name}', {}, false)",
+                literal(Dialect::Postgres, value)
+            )
         };
         format!(
             "RESET SESSION AUTHORIZATION;\nSELECT {}, {}, {}, {};\n",

@@ -31,7 +31,11 @@ pub(super) fn query(index: &str) -> String {
 pub(super) fn built_concurrently(statement: &str) -> Option<String> {
     let meaningful = tokenize(statement, Dialect::Postgres).filter(|token| !token.is_blank());
     let mut words = meaningful.map(|token| &statement[token.range]).peekable();
-    let mut take = |wanted: &str| words.next_if(|word| word.eq_ignore_ascii_case(wanted)).is_some();
+    let mut take = |wanted: &str| {
+        words
+            .next_if(|word| word.eq_ignore_ascii_case(wanted))
+            .is_some()
+    };
     if !take("create") {
         return None;
     }
@@ -64,13 +68,20 @@ mod tests {
     fn the_index_is_named_in_its_tables_schema() {
         for (statement, index) in [
             ("CREATE INDEX CONCURRENTLY i ON t (a)", Some("i")),
-            ("create unique index concurrently if not exists \"I x\" on only s.t using btree (a)", Some("s.\"I x\"")),
+            (
+                "create unique index concurrently if not exists \"I x\" on only s.t using btree (a)",
+                Some("s.\"I x\""),
+            ),
             ("CREATE INDEX /* now */ CONCURRENTLY i\n ON t(a)", Some("i")),
             ("CREATE INDEX CONCURRENTLY ON t (a)", None),
             ("CREATE INDEX i ON t (a)", None),
             ("DROP INDEX CONCURRENTLY i", None),
         ] {
-            assert_eq!(built_concurrently(statement).as_deref(), index, "{statement}");
+            assert_eq!(
+                built_concurrently(statement).as_deref(),
+                index,
+                "{statement}"
+            );
         }
     }
 }

@@ -38,9 +38,15 @@ fn quoted(message: &str) -> Option<&str> {
 }
 
 fn named(message: &str) -> Option<&str> {
-    let table_exists = message.strip_suffix(" already exists").and_then(|rest| rest.rsplit(' ').next());
+    let table_exists = message
+        .strip_suffix(" already exists")
+        .and_then(|rest| rest.rsplit(' ').next());
     let after = |mark: &&str| message.split_once(*mark).map(|(_, rest)| rest);
-    MARKS.iter().find_map(after).map(|rest| rest.split([' ', '\n']).next().unwrap_or(rest)).or(table_exists)
+    MARKS
+        .iter()
+        .find_map(after)
+        .map(|rest| rest.split([' ', '\n']).next().unwrap_or(rest))
+        .or(table_exists)
 }
 
 #[cfg(test)]
@@ -50,15 +56,35 @@ mod tests {
     #[test]
     fn the_word_is_found_where_it_stands_once() {
         for (statement, message, offset) in [
-            ("CREATE TABEL x (a)", "near \"TABEL\": syntax error", Some(7)),
+            (
+                "CREATE TABEL x (a)",
+                "near \"TABEL\": syntax error",
+                Some(7),
+            ),
             ("SELECT a FROM nowhere", "no such table: nowhere", Some(14)),
-            ("SELECT a FROM main.nowhere", "no such table: main.nowhere", Some(19)),
+            (
+                "SELECT a FROM main.nowhere",
+                "no such table: main.nowhere",
+                Some(19),
+            ),
             ("CREATE TABLE \"x\" (a)", "table x already exists", Some(13)),
             ("CREATE TABLE t (a, b, a)", "duplicate column name: a", None),
-            ("INSERT INTO t VALUES (1)", "UNIQUE constraint failed: t.a", None),
-            ("-- nowhere\nSELECT a FROM nowhere", "no such table: nowhere", Some(25)),
+            (
+                "INSERT INTO t VALUES (1)",
+                "UNIQUE constraint failed: t.a",
+                None,
+            ),
+            (
+                "-- nowhere\nSELECT a FROM nowhere",
+                "no such table: nowhere",
+                Some(25),
+            ),
         ] {
-            assert_eq!(of_error(statement, message), offset, "{statement}: {message}");
+            assert_eq!(
+                of_error(statement, message),
+                offset,
+                "{statement}: {message}"
+            );
         }
     }
 }

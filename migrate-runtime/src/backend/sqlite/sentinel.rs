@@ -26,7 +26,10 @@ impl Sentinel {
     pub(super) fn acquire(database: &Path) -> Result<Option<Self>, DatabaseError> {
         let path = path_beside(database);
         let failed = |doing: &str, error: std::io::Error| {
-            DatabaseError::other(format!("cannot {doing} the lock file {}: {error}", path.display()))
+            DatabaseError::other(format!(
+                "cannot {doing} the lock file {}: {error}",
+                path.display()
+            ))
         };
         let mut file = OpenOptions::new()
             .read(true)
@@ -41,7 +44,10 @@ impl Sentinel {
             Err(TryLockError::Error(error)) => return Err(failed("lock", error)),
         }
         // Only for those who wait and want to know for whom: best effort.
-        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| write!(file, "pid {}", std::process::id()));
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| write!(file, "pid {}", std::process::id()));
         Ok(Some(Self { _file: file }))
     }
 }
@@ -49,7 +55,11 @@ impl Sentinel {
 /// What the holder wrote of itself.
 pub(super) fn holder(database: &Path) -> Option<String> {
     let mut text = String::new();
-    File::open(path_beside(database)).ok()?.take(64).read_to_string(&mut text).ok()?;
+    File::open(path_beside(database))
+        .ok()?
+        .take(64)
+        .read_to_string(&mut text)
+        .ok()?;
     (!text.is_empty()).then_some(text)
 }
 
@@ -59,11 +69,18 @@ mod tests {
 
     #[test]
     fn one_runner_has_the_sentinel_and_its_end_frees_it() {
-        let name = format!("migrate-sentinel-{}-{}.db", std::process::id(), crate::lock::random());
+        let name = format!(
+            "migrate-sentinel-{}-{}.db",
+            std::process::id(),
+            crate::lock::random()
+        );
         let database = std::env::temp_dir().join(name);
         let first = Sentinel::acquire(&database).unwrap().unwrap();
         assert!(Sentinel::acquire(&database).unwrap().is_none());
-        assert_eq!(holder(&database), Some(format!("pid {}", std::process::id())));
+        assert_eq!(
+            holder(&database),
+            Some(format!("pid {}", std::process::id()))
+        );
         drop(first);
         assert!(Sentinel::acquire(&database).unwrap().is_some());
         std::fs::remove_file(path_beside(&database)).unwrap();

@@ -66,12 +66,22 @@ impl Blocks {
 
     /// PostgreSQL's and SQLite's one block.
     pub(super) fn single() -> Self {
-        Self { open: vec![Block::Begin], expects: Expects::Statement, after_operand: false, nested: Nested::No }
+        Self {
+            open: vec![Block::Begin],
+            expects: Expects::Statement,
+            after_operand: false,
+            nested: Nested::No,
+        }
     }
 
     /// MySQL's, where the body's statement begins.
     pub(super) fn at_statement() -> Self {
-        Self { open: Vec::new(), expects: Expects::Statement, after_operand: false, nested: Nested::Yes }
+        Self {
+            open: Vec::new(),
+            expects: Expects::Statement,
+            after_operand: false,
+            nested: Nested::Yes,
+        }
     }
 
     /// MySQL's, after the body's first word.
@@ -83,7 +93,10 @@ impl Blocks {
 
     /// A body that is a plain statement.
     pub(super) fn none() -> Self {
-        Self { expects: Expects::Rest, ..Self::at_statement() }
+        Self {
+            expects: Expects::Rest,
+            ..Self::at_statement()
+        }
     }
 
     pub(super) fn all_closed(&self) -> bool {
@@ -95,8 +108,10 @@ impl Blocks {
         match kind {
             TokenKind::Word => {
                 self.word(text);
-                self.after_operand =
-                    !is_one_of(text, "CASE WHEN THEN ELSE AND OR XOR NOT BETWEEN IN LIKE RLIKE REGEXP IS AS DIV MOD");
+                self.after_operand = !is_one_of(
+                    text,
+                    "CASE WHEN THEN ELSE AND OR XOR NOT BETWEEN IN LIKE RLIKE REGEXP IS AS DIV MOD",
+                );
             }
             _ if text == ";" => self.semicolon(),
             TokenKind::Punctuation => {
@@ -104,8 +119,6 @@ impl Blocks {
                 self.expects = match (self.expects, text) {
                     (Expects::Colon, ":") => Expects::Statement,
                     (Expects::AfterCondition | Expects::Condition, ",") => Expects::Condition,
-                    // FOLLOWS a.b
-                    (Expects::Statement, ".") if self.open.is_empty() => Expects::OtherTrigger,
                     _ => Expects::Rest,
                 };
             }
@@ -140,10 +153,14 @@ impl Blocks {
                     Expects::Rest
                 };
             }
-            Expects::Condition if is_one_of(word, "SQLSTATE VALUE") => self.expects = Expects::Condition,
+            Expects::Condition if is_one_of(word, "SQLSTATE VALUE") => {
+                self.expects = Expects::Condition
+            }
             Expects::Condition => self.expects = Expects::AfterCondition,
             // NOT FOUND, SQLSTATE VALUE '…'
-            Expects::AfterCondition if is_one_of(word, "FOUND VALUE") => self.expects = Expects::AfterCondition,
+            Expects::AfterCondition if is_one_of(word, "FOUND VALUE") => {
+                self.expects = Expects::AfterCondition
+            }
             Expects::AfterCondition => self.statement(word),
             Expects::OtherTrigger => self.expects = Expects::Statement,
             Expects::Colon | Expects::EndOf | Expects::Rest => self.further(word),
@@ -155,7 +172,11 @@ impl Blocks {
         let is = |keywords: &str| is_one_of(word, keywords);
         if is("END") {
             self.open.pop();
-            self.expects = if self.nested == Nested::Yes { Expects::EndOf } else { Expects::Rest };
+            self.expects = if self.nested == Nested::Yes {
+                Expects::EndOf
+            } else {
+                Expects::Rest
+            };
             return;
         }
         if self.nested == Nested::No {

@@ -1,0 +1,193 @@
+//! The commands: one file each. They read the workspace, call the runtime and
+//! tell the report; only they see all three.
+
+mod create;
+mod current;
+mod drop;
+mod goal;
+mod history;
+mod init;
+mod new;
+mod open;
+mod over;
+mod plan;
+mod redo;
+mod reset;
+mod resolve;
+mod revert;
+mod run;
+mod running;
+mod show;
+mod status;
+mod wait;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use migrate_runtime::Interrupt;
+
+use crate::cli::{self, Cli, Command, GlobalArgs, MessageFormat, SelectionArgs};
+use crate::exit::Exit;
+use crate::problem::Problem;
+use crate::report::{Did, Message, Report};
+use crate::term::{Term, Verbosity};
+
+/// What every command works with.
+struct Context {
+    selection: SelectionArgs,
+    global: GlobalArgs,
+    report: Arc<Report>,
+    interrupt: Interrupt,
+    began: Instant,
+}
+
+/// Runs the command line `arguments`, the program's own name first.
+#[must_use]
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let began = Instant::now();
+    let cli = match Cli::parse_from(arguments) {
+        Ok(cli) => cli,
+        // Help and version are errors to clap, too; it knows the stream.
+        Err(error) => {
+            drop(error.print());
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()));
+        }
+    };
+    let Cli {
+        command,
+        selection,
+        global,
+    } = cli;
+    let verbosity = match (global.quiet, global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, 0) => Verbosity::Normal,
+        (false, _) => Verbosity::Verbose,
+    };
+    let term = Term::new(
+        global.color,
+        verbosity,
+        global.message_format == MessageFormat::Human,
+    );
+    let report = Arc::new(Report::new(term, global.message_format));
+    let context = Context {
+        selection,
+        global,
+        report,
+        interrupt: Interrupt::default(),
+        began,
+    };
+    context.dispatch(&command).into()
+}
+
+impl Context {
+    fn dispatch(&self, command: &Command) -> Exit {
+        if let Command::Completions(args) = command {
+            self.report.raw(&cli::completions(args.shell));
+            return Exit::Fine;
+        }
+        self.report.tell(Message::Started {
+            command: name(command),
+        });
+        let ended = match command {
+            Command::Init(_) => init::run(self),
+            Command::New(args) => new::run(self, args),
+            Command::Run(args) => run::run(self, args),
+            Command::Revert(args) => revert::run(self, args),
+            Command::Redo(args) => redo::run(self, args),
+            Command::Reset(args) => reset::run(self, args),
+            Command::Create(_) => create::run(self),
+            Command::Drop(_) => drop::run(self),
+            Command::Status(args) => status::run(self, args),
+            Command::History(args) => history::run(self, args),
+            Command::Current(_) => current::run(self),
+            Command::Show(args) => show::run(self, args),
+            Command::Plan(args) => plan::run(self, &args.goal),
+            Command::Resolve(args) => resolve::run(self, args),
+            Command::Wait(args) => wait::run(self, args),
+            Command::Completions(_) => Ok(Exit::Fine),
+        };
+        ended.unwrap_or_else(|problem| {
+            self.report.tell(Message::Problem {
+                target: None,
+                problem: &problem,
+            });
+            let did = Did::default();
+            if self.global.message_format == MessageFormat::Json {
+                let elapsed = self.began.elapsed();
+                self.report.tell(Message::Finished {
+                    exit: problem.exit,
+                    targets: 0,
+                    did,
+                    elapsed,
+                });
+            }
+            problem.exit
+        })
+    }
+
+    /// Asks before something is destroyed.
+    fn confirm(&self, question: &str) -> Result<(), Problem> {
+        if self.global.yes {
+            return Ok(());
+        }
+        if !self.report.may_ask() {
+            return Err(
+                Problem::new(Exit::Usage, format!("{question} Nobody is there to answer"))
+                    .with_help("say yes with `--yes`"),
+            );
+        }
+        if self.report.ask(question) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Exit::Failed,
+            "not confirmed; nothing was changed",
+        ))
+    }
+
+    /// From here on a signal stops the runs in good order.
+    fn heed_signals(&self) {
+        let report = Arc::clone(&self.report);
+        let asked = move || {
+            report.tell(Message::Warning {
+                text: "interrupted; stopping in good order, once more stops at once",
+            })
+        };
+        if let Err(error) = crate::signal::watch(self.interrupt.clone(), asked) {
+            let text = format!("signals end the process at once: {error}");
+            self.report.tell(Message::Warning { text: &text });
+        }
+    }
+}
+
+/// The command's own name, whatever alias was typed.
+fn name(command: &Command) -> &'static str {
+    match command {
+        Command::Init(_) => "init",
+        Command::New(_) => "new",
+        Command::Run(_) => "run",
+        Command::Revert(_) => "revert",
+        Command::Redo(_) => "redo",
+        Command::Reset(_) => "reset",
+        Command::Create(_) => "create",
+        Command::Drop(_) => "drop",
+        Command::Status(_) => "status",
+        Command::History(_) => "history",
+        Command::Current(_) => "current",
+        Command::Show(_) => "show",
+        Command::Plan(_) => "plan",
+        Command::Resolve(_) => "resolve",
+        Command::Wait(_) => "wait",
+        Command::Completions(_) => "completions",
+    }
+}
+
+impl From<cli::UsageError> for Problem {
+    fn from(error: cli::UsageError) -> Self {
+        let mut problem = Self::new(Exit::Usage, error.to_string());
+        problem.help.extend(error.help());
+        problem
+    }
+}

@@ -1,0 +1,108 @@
+//! `init`: a member of the workspace becomes a service with migrations.
+
+use migrate_core::Dialect;
+
+use super::Context;
+use super::new::{finish, scaffold};
+use crate::config::{self, Service};
+use crate::exit::Exit;
+use crate::problem::Problem;
+use crate::report::Message;
+use crate::scaffold::{Change, NewService, RuntimeDependency, RuntimeSource, init_service};
+use crate::workspace::{Chosen, Member, Workspace};
+
+pub(super) fn run(context: &Context) -> Result<Exit, Problem> {
+    let workspace = context.workspace()?;
+    let member = one_member(context, &workspace)?;
+    let service = service_of(&workspace, member)?;
+    let request = NewService {
+        runtime: dependency(&workspace, context.selection.backend),
+        backend: context.selection.backend,
+    };
+    let changes =
+        init_service(member, service.as_ref(), &request).map_err(|error| scaffold(&error))?;
+    for change in &changes {
+        match change {
+            Change::DirectoryCreated(path) | Change::HeadCreated(path) => {
+                let path = path.display().to_string();
+                context.report.tell(Message::FileCreated {
+                    service: &member.name,
+                    path: &path,
+                });
+            }
+            Change::DependencyAdded { .. } | Change::MetadataAdded { .. } => {
+                context.report.tell(Message::Edited {
+                    service: &member.name,
+                    what: &change.to_string(),
+                });
+            }
+        }
+    }
+    if changes.is_empty() {
+        let text = format!(
+            "{} is a service with migrations already; nothing was changed",
+            member.name
+        );
+        context.report.tell(Message::Warning { text: &text });
+    }
+    finish(context);
+    Ok(Exit::Fine)
+}
+
+fn one_member<'w>(context: &Context, workspace: &'w Workspace) -> Result<&'w Member, Problem> {
+    let chosen: Chosen<'_> = workspace
+        .select(&context.selection.packages())
+        .map_err(|error| Problem::of_selection(&error, &config::names_of_services(workspace)))?;
+    if let [(member, _)] = &chosen.members[..] {
+        return Ok(member);
+    }
+    let names: Vec<&str> = chosen
+        .members
+        .iter()
+        .map(|(member, _)| member.name.as_str())
+        .collect();
+    Err(
+        Problem::new(Exit::Usage, "`init` is for one package").with_help(format!(
+            "say which: `cargo migrate init -p <package>`, one of {}",
+            names.join(", ")
+        )),
+    )
+}
+
+/// What the configuration makes of the member already, if anything.
+fn service_of(workspace: &Workspace, member: &Member) -> Result<Option<Service>, Problem> {
+    let chosen = Chosen {
+        members: vec![(member, crate::workspace::Choice::Swept)],
+        unmatched_excludes: Vec::new(),
+    };
+    match config::services(workspace, &chosen) {
+        Ok(services) => Ok(services.into_iter().next()),
+        Err(config::ConfigError::NoService { .. } | config::ConfigError::NoMigrations { .. }) => {
+            Ok(None)
+        }
+        Err(error @ config::ConfigError::Invalid(_)) => Err(error.into()),
+    }
+}
+
+/// The library: the workspace's own entry where it has one.
+fn dependency(workspace: &Workspace, backend: Option<Dialect>) -> RuntimeDependency {
+    let manifest = std::fs::read_to_string(workspace.manifest()).unwrap_or_default();
+    let shared = manifest
+        .parse::<toml_edit::DocumentMut>()
+        .is_ok_and(|document| {
+            document
+                .get("workspace")
+                .and_then(|workspace| workspace.get("dependencies")?.get("migrate-runtime"))
+                .is_some()
+        });
+    let source = if shared {
+        RuntimeSource::Workspace
+    } else {
+        RuntimeSource::Version(env!("CARGO_PKG_VERSION").to_owned())
+    };
+    let features = backend
+        .map(|backend| backend.as_str().to_owned())
+        .into_iter()
+        .collect();
+    RuntimeDependency { source, features }
+}

@@ -1,0 +1,70 @@
+//! From a target to what the runtime works with: its catalog, its database, the
+//! options of a run.
+
+use migrate_core::{Catalog, Policy};
+use migrate_runtime::{Access, Database, Options, Runner, Scope, Session};
+
+use super::Context;
+use crate::problem::Problem;
+use crate::report::Message;
+use crate::target::{Target, UrlOrigin};
+
+impl Context {
+    /// The target's migrations on disk.
+    pub(super) fn catalog(&self, target: &Target) -> Result<Catalog, Problem> {
+        let catalog = Catalog::load(&target.directories)
+            .map_err(|error| Problem::of_catalog(target, &error))?;
+        for warning in &catalog.warnings {
+            let text = format!("{}: {warning}", target.label());
+            self.report.tell(Message::Warning { text: &text });
+        }
+        Ok(catalog)
+    }
+
+    /// A connection to the target's database.
+    pub(super) fn open(&self, target: &Target, access: Access) -> Result<Database, Problem> {
+        if access == Access::Write && target.url_origin == UrlOrigin::Default {
+            make_parents(target)?;
+        }
+        let session = Session {
+            service: target.label(),
+            schema: target.settings.schema.clone(),
+            history_table: target.settings.history_table.clone(),
+            setup: target.settings.session_setup.clone(),
+            access,
+        };
+        Database::open(&target.url, &session).map_err(|error| Problem::of_open(target, &error))
+    }
+
+    /// How the target's migrations are run.
+    pub(super) fn options(&self, target: &Target) -> Options {
+        Options {
+            policy: Policy {
+                out_of_order: target.settings.out_of_order,
+            },
+            scope: Scope::EachMigration,
+            lock_timeout: target.settings.lock_timeout.unwrap_or_default(),
+            statement_timeout: target.settings.statement_timeout.unwrap_or_default(),
+            runner: Runner::this_process(concat!("cargo-migrate ", env!("CARGO_PKG_VERSION"))),
+            interrupt: self.interrupt.clone(),
+            ..Options::default()
+        }
+    }
+}
+
+/// The directories above an embedded default: nobody made them, and nobody
+/// else names them.
+fn make_parents(target: &Target) -> Result<(), Problem> {
+    let Some(parent) = target.url.sqlite_path().and_then(|path| path.parent()) else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(parent).map_err(|source| {
+        Problem::of_admin(
+            target,
+            &migrate_runtime::AdminError::File {
+                path: parent.to_owned(),
+                source,
+            },
+        )
+    })
+}

@@ -1,0 +1,66 @@
+//! `redo`: reverts migrations and applies the same ones again.
+
+use migrate_core::{Goal, Up};
+use migrate_runtime::{Access, Migrator};
+
+use super::Context;
+use super::goal::Lookup;
+use super::over::{Finished, WORK};
+use super::running::Running;
+use crate::cli::{RedoArgs, RedoGoal};
+use crate::exit::Exit;
+use crate::problem::Problem;
+use crate::target::Target;
+
+pub(super) fn run(context: &Context, args: &RedoArgs) -> Result<Exit, Problem> {
+    let wanted = args.goal(&context.selection)?;
+    context.heed_signals();
+    context.over_targets(
+        WORK,
+        |target| redo_target(context, args, &wanted, target),
+        |_, finished| finished,
+    )
+}
+
+fn redo_target(
+    context: &Context,
+    args: &RedoArgs,
+    wanted: &RedoGoal,
+    target: &Target,
+) -> Result<Finished, Problem> {
+    let catalog = context.catalog(target)?;
+    let mut database = context.open(target, Access::Write)?;
+    let mut options = context.options(target);
+    options.lock_wait = args.lock.lock_wait;
+    let migrator = Migrator::new(&catalog).with_options(options.clone());
+    let goal = Lookup {
+        target,
+        catalog: &catalog,
+        migrator: &migrator,
+    }
+    .redo(&mut database, wanted)?;
+    let planned = migrator
+        .plan(&mut database, &goal)
+        .map_err(|error| Problem::of_run(target, &error, None))?;
+    // The newest goes first on the way back: it is where the way up ends.
+    let Some(newest) = planned.steps.first().map(|step| step.version.clone()) else {
+        return Ok(Finished::default());
+    };
+    let running = Running {
+        context,
+        target,
+        catalog: &catalog,
+        options,
+    };
+    let down = running.reach(&mut database, &goal)?;
+    let up = running
+        .reach(&mut database, &Goal::Up(Up::Through(newest)))
+        .map_err(|mut problem| {
+            problem.did = problem.did.and(down.did);
+            problem
+        })?;
+    Ok(Finished {
+        did: down.did.and(up.did),
+        ..up
+    })
+}

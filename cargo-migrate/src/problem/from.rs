@@ -1,0 +1,423 @@
+//! From each error to the problem that a person is shown.
+
+use migrate_core::{CatalogError, CatalogFinding, Place, PlanError, Refusal, SelectorError};
+use migrate_runtime::{AdminError, Error, Failure, OpenError, OpenReason, RefusedFile, Remains};
+
+use super::{Excerpt, Problem, Subject};
+use crate::config::{ConfigError, ConfigFinding};
+use crate::exit::Exit;
+use crate::target::{Target, TargetError, Unresolved};
+use crate::workspace::{DiscoveryError, SelectionError};
+
+impl From<DiscoveryError> for Problem {
+    fn from(error: DiscoveryError) -> Self {
+        let mut problem = Self::new(Exit::Usage, error.to_string());
+        problem.help.extend(error.help());
+        problem
+    }
+}
+
+impl Problem {
+    /// A selection that selects nothing; `services` are the members with
+    /// migrations.
+    #[must_use]
+    pub fn of_selection(error: &SelectionError, services: &[String]) -> Self {
+        Self::new(Exit::Usage, error.to_string()).with_help(error.help(services))
+    }
+
+    /// A set of migrations that cannot be used.
+    #[must_use]
+    pub fn of_catalog(target: &Target, error: &CatalogError) -> Self {
+        let mut problems = error
+            .findings
+            .iter()
+            .map(|finding| finding_problem(target, finding));
+        let mut first = problems
+            .next()
+            .unwrap_or_else(|| Self::new(Exit::Failed, error.to_string()));
+        first.others = problems.collect();
+        first.notes.push("nothing was run".into());
+        first
+    }
+
+    /// A name that selects no migration.
+    #[must_use]
+    pub fn of_selector(target: &Target, error: &SelectorError) -> Self {
+        Self::new(Exit::Usage, error.to_string())
+            .with_help(error.help())
+            .of(&target.label())
+    }
+
+    /// A database that cannot be reached.
+    #[must_use]
+    pub fn of_open(target: &Target, error: &OpenError) -> Self {
+        let mut problem = Self::new(Exit::Failed, error.to_string()).of(&target.label());
+        problem
+            .notes
+            .push(format!("the URL comes from {}", target.url_origin));
+        let help = match error {
+            OpenError::Connect {
+                reason: OpenReason::MissingDatabase,
+                ..
+            } => {
+                format!(
+                    "create it with `cargo migrate create{0}`, or run with `cargo migrate run{0} --create-database`",
+                    target.package_flag()
+                )
+            }
+            OpenError::Connect {
+                reason: OpenReason::Unreachable,
+                ..
+            } => {
+                format!(
+                    "start the server and wait for it with `cargo migrate wait{}`, or correct the URL",
+                    target.package_flag()
+                )
+            }
+            OpenError::Connect {
+                reason: OpenReason::Refused,
+                ..
+            } => {
+                format!(
+                    "see to the file, role or password that the URL names; `cargo migrate status -v{}` says where it came from",
+                    target.package_flag()
+                )
+            }
+            OpenError::SessionSetup { .. } => {
+                "correct `session-setup` in [package.metadata.migrate]".into()
+            }
+            OpenError::NoBackend(_) => "use a URL of another backend".into(),
+        };
+        problem.with_help(help)
+    }
+
+    /// A database that cannot be created or dropped.
+    #[must_use]
+    pub fn of_admin(target: &Target, error: &AdminError) -> Self {
+        match error {
+            AdminError::Open(error) => Self::of_open(target, error),
+            AdminError::NoName
+            | AdminError::InMemory
+            | AdminError::File { .. }
+            | AdminError::Database { .. } => {
+                Self::new(Exit::Failed, error.to_string()).of(&target.label())
+            }
+        }
+    }
+
+    /// A run that ended early. `at` is the newest version that is applied now,
+    /// as far as it is known.
+    #[must_use]
+    pub fn of_run(target: &Target, error: &Error, at: Option<&str>) -> Self {
+        let mut problem = run_problem(target, error);
+        problem.exit = Exit::of(error);
+        problem.label = Some(target.label());
+        for other in &mut problem.others {
+            other.exit = problem.exit;
+            other.label.clone_from(&problem.label);
+        }
+        if let (Error::Failed(failure), Some(at)) = (error, at)
+            && matches!(
+                failure.remains,
+                Remains::RolledBack | Remains::RunRolledBack
+            )
+        {
+            problem.notes.push(format!("the database is at {at}"));
+        }
+        problem
+    }
+}
+
+impl From<ConfigError> for Problem {
+    fn from(error: ConfigError) -> Self {
+        let ConfigError::Invalid(findings) = &error else {
+            let mut problem = Self::new(Exit::Usage, error.to_string());
+            problem.help.extend(error.help());
+            return problem;
+        };
+        let mut problems = findings.iter().map(config_problem);
+        let mut first = problems
+            .next()
+            .unwrap_or_else(|| Self::new(Exit::Usage, error.to_string()));
+        first.others = problems.collect();
+        first
+    }
+}
+
+fn config_problem(finding: &ConfigFinding) -> Problem {
+    let mut problem = Problem::new(Exit::Usage, finding.message.clone());
+    problem.help.extend(finding.help.clone());
+    let mut excerpt = Excerpt::path(&finding.file);
+    if let Some(shown) = &finding.excerpt {
+        let byte = |chars: usize| {
+            shown
+                .line
+                .char_indices()
+                .nth(chars)
+                .map_or(shown.line.len(), |(byte, _)| byte)
+        };
+        let start = shown.place.column.saturating_sub(1);
+        excerpt.text.clone_from(&shown.line);
+        excerpt.first_line = shown.place.line;
+        excerpt.range = Some(byte(start)..byte(start + shown.width));
+    }
+    problem.excerpts.push(excerpt);
+    problem
+}
+
+impl From<TargetError> for Problem {
+    fn from(error: TargetError) -> Self {
+        Self::new(Exit::Usage, error.to_string()).with_help(error.help())
+    }
+}
+
+impl From<&Unresolved> for Problem {
+    fn from(unresolved: &Unresolved) -> Self {
+        let label = match &unresolved.database {
+            Some(database) => format!("{}/{database}", unresolved.service),
+            None => unresolved.service.clone(),
+        };
+        let mut problem = Self::new(Exit::Failed, unresolved.problem.to_string()).of(&label);
+        problem.help.extend(unresolved.help());
+        problem
+    }
+}
+
+fn finding_problem(target: &Target, finding: &CatalogFinding) -> Problem {
+    let mut problem = Problem::new(Exit::Failed, finding.to_string())
+        .with_help(finding.problem.help())
+        .of(&target.label());
+    let mut excerpt = Excerpt::path(&finding.path);
+    if let Some(place) = finding.place
+        && let Ok(text) = std::fs::read_to_string(&finding.path)
+    {
+        let offset = byte_of(&text, place);
+        excerpt.range =
+            Some(offset..offset + text[offset..].chars().next().map_or(0, char::len_utf8));
+        excerpt.text = text;
+    }
+    problem.excerpts.push(excerpt);
+    problem
+}
+
+fn byte_of(text: &str, place: Place) -> usize {
+    let line_start: usize = text
+        .split_inclusive('\n')
+        .take(place.line - 1)
+        .map(str::len)
+        .sum();
+    let column = text[line_start..]
+        .char_indices()
+        .nth(place.column - 1)
+        .map_or(text.len() - line_start, |(byte, _)| byte);
+    line_start + column
+}
+
+fn run_problem(target: &Target, error: &Error) -> Problem {
+    let problem = Problem::new(Exit::Failed, error.to_string());
+    let flag = target.package_flag();
+    match error {
+        Error::Plan(plan) => plan_problem(target, plan),
+        Error::Failed(failure) => failure_problem(target, failure),
+        Error::Refused(files) => refused_problem(files),
+        Error::Read(read) => {
+            let mut problem = Problem::new(Exit::Failed, format!("{read}: {}", read.source));
+            problem.excerpts.push(Excerpt::path(&read.path));
+            problem.with_help("see to its owner and permissions")
+        }
+        Error::Changed(_) => problem.with_help(format!("run again: `cargo migrate run{flag}`")),
+        Error::EditedWhileHalfApplied { statement, .. } => problem.with_help(format!(
+            "put statement {statement} back as it was; only what has not run yet may change before it is resumed"
+        )),
+        Error::LockHeld { .. } => problem.with_help("wait for the other runner, or give `--lock-wait` more time"),
+        Error::LockLost => problem.with_help(format!("another runner took over; see `cargo migrate status{flag}`")),
+        Error::SingleTransaction(_) => problem.with_help("run without `--single-transaction`"),
+        Error::ReadOnlyServer => problem.with_help("point the URL at the primary"),
+        Error::ConnectionLost(_) => {
+            problem.with_help(format!("`cargo migrate status{flag}` says what is applied; running again goes on from there"))
+        }
+        Error::Database { source, .. } => {
+            let mut problem = problem;
+            if source.kind == migrate_runtime::DatabaseErrorKind::ReadOnly || is_denied(&source.message) {
+                problem.help.push("the role needs CREATE on the schema (for our tables), and INSERT, UPDATE and DELETE on them".into());
+            }
+            problem.notes.push("nothing of the migration remains".into());
+            problem
+        }
+        Error::Interrupted => problem.with_help(format!("`cargo migrate run{flag}` goes on from there")),
+    }
+}
+
+/// Only for a remedy: where the server speaks another language it is missed.
+fn is_denied(message: &str) -> bool {
+    message.contains("permission denied")
+        || message.contains("readonly")
+        || message.contains("unable to open")
+}
+
+fn plan_problem(target: &Target, error: &PlanError) -> Problem {
+    let flag = target.package_flag();
+    match error {
+        PlanError::Diverged(found) => {
+            let mut problems = found.iter().map(|divergence| {
+                let mut problem =
+                    Problem::new(Exit::Failed, divergence.to_string()).with_help(divergence.help());
+                problem.migration = Some(Subject {
+                    name: divergence.name().to_owned(),
+                    version: divergence.version().to_string(),
+                    direction: migrate_core::Direction::Up,
+                    statement: None,
+                });
+                let directory = target
+                    .directories
+                    .iter()
+                    .map(|all| all.join(divergence.name()))
+                    .find(|path| path.is_dir());
+                problem
+                    .excerpts
+                    .extend(directory.map(|path| Excerpt::path(&path.join("up.sql"))));
+                problem
+            });
+            let mut first = problems.next().unwrap_or_default();
+            first.others = problems.collect();
+            first.notes.push("nothing was run".into());
+            first
+        }
+        PlanError::Behind { version, .. } => Problem::new(Exit::Failed, error.to_string())
+            .with_help(format!(
+                "revert to it with `cargo migrate revert{flag} --to {version}`"
+            )),
+        PlanError::NotApplied(_) => Problem::new(Exit::Failed, error.to_string())
+            .with_help(format!("`cargo migrate status{flag}` lists what is")),
+        PlanError::NotInCatalog(_) => Problem::new(Exit::Failed, error.to_string()),
+        PlanError::Irreversible { name, .. } => {
+            let mut problem = Problem::new(Exit::Failed, error.to_string());
+            problem.notes.push("nothing was reverted".into());
+            problem.with_help(format!(
+                "stop after it with `cargo migrate revert{flag} --to {name}`, or write its down.sql"
+            ))
+        }
+    }
+}
+
+fn failure_problem(target: &Target, failure: &Failure) -> Problem {
+    let at = match failure.statement {
+        Some(n) => format!(" at statement {n} of {}", failure.total),
+        None => String::new(),
+    };
+    let down = if failure.direction == migrate_core::Direction::Down {
+        " (down)"
+    } else {
+        ""
+    };
+    let mut problem = Problem::new(
+        Exit::Failed,
+        format!("migration {}{down} stopped{at}", failure.name),
+    );
+    problem.migration = Some(Subject {
+        name: failure.name.clone(),
+        version: failure.version.to_string(),
+        direction: failure.direction,
+        statement: failure.statement,
+    });
+    let path = failure
+        .file
+        .clone()
+        .unwrap_or_else(|| failure.name.clone().into());
+    problem.excerpts.push(Excerpt {
+        path,
+        text: failure.text.clone(),
+        first_line: 1,
+        range: failure.range.clone(),
+        label: failure.message.clone(),
+    });
+    if failure.range.is_none() {
+        problem.title = format!("{}: {}", problem.title, failure.message);
+        if failure.statement.is_none() {
+            problem.notes.push(
+                "every statement ran; COMMIT failed, as it does for deferred constraints".into(),
+            );
+        }
+    }
+    let verb = match failure.direction {
+        migrate_core::Direction::Up => "run",
+        migrate_core::Direction::Down => "revert",
+    };
+    let command = format!("`cargo migrate {verb}{}`", target.package_flag());
+    match &failure.remains {
+        Remains::RolledBack => {
+            problem.notes.push("the migration was rolled back".into());
+            problem
+                .help
+                .push(format!("correct the file, then {command}"));
+        }
+        Remains::RunRolledBack => {
+            problem.notes.push("the whole run was rolled back".into());
+            problem.help.push(format!(
+                "correct the file, then {command} --single-transaction"
+            ));
+        }
+        Remains::Statements(0) => {
+            problem
+                .notes
+                .push("no statement of it is applied; the lock is released".into());
+            problem
+                .help
+                .push(format!("correct the file, then {command}"));
+        }
+        Remains::Statements(done) => {
+            let which = if *done == 1 {
+                "statement 1 is".to_owned()
+            } else {
+                format!("statements 1–{done} are")
+            };
+            problem.notes.push(format!(
+                "{which} applied and recorded; the lock is released"
+            ));
+            problem.help.push(format!(
+                "correct the file, then {command} to resume at statement {}",
+                done + 1
+            ));
+        }
+    }
+    problem
+}
+
+fn refused_problem(files: &[RefusedFile]) -> Problem {
+    let mut problems = files.iter().flat_map(|file| {
+        file.refusals
+            .iter()
+            .map(move |refusal| refusal_problem(file, refusal))
+    });
+    let mut first = problems.next().unwrap_or_default();
+    first.others = problems.collect();
+    first.notes.push("nothing was sent to the database".into());
+    first
+}
+
+fn refusal_problem(file: &RefusedFile, refusal: &Refusal) -> Problem {
+    let mut problem = Problem::new(
+        Exit::Failed,
+        format!("migration {} cannot be run: {refusal}", file.name),
+    );
+    problem.migration = Some(Subject {
+        name: file.name.clone(),
+        version: file.version.to_string(),
+        direction: file.direction,
+        statement: None,
+    });
+    let end = file.text[refusal.range.clone()]
+        .find('\n')
+        .map_or(refusal.range.end, |n| refusal.range.start + n);
+    problem.excerpts.push(Excerpt {
+        path: file
+            .file
+            .clone()
+            .unwrap_or_else(|| file.name.clone().into()),
+        text: file.text.clone(),
+        first_line: 1,
+        range: Some(refusal.range.start..end),
+        label: String::new(),
+    });
+    problem.with_help(refusal.help())
+}

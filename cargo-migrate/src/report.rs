@@ -1,0 +1,266 @@
+//! What a command tells, as values; each form of output is a module. Only
+//! commands see this one.
+
+mod json;
+mod text;
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use migrate_core::{Direction, State};
+
+use crate::cli::MessageFormat;
+use crate::exit::Exit;
+pub use crate::problem::Did;
+use crate::problem::Problem;
+use crate::target::Target;
+use crate::term::{Term, Verbosity};
+
+/// Something that a command tells.
+#[expect(
+    missing_docs,
+    reason = "each variant's own line says what its fields are"
+)]
+#[derive(Debug, Clone, Copy)]
+pub enum Message<'a> {
+    /// The command begins.
+    Started { command: &'a str },
+    /// A file or directory was written.
+    FileCreated { service: &'a str, path: &'a str },
+    /// Something else was done to a service's files.
+    Edited { service: &'a str, what: &'a str },
+    /// A database was created, or was there already.
+    DatabaseCreated { target: &'a Target, existed: bool },
+    /// A database was dropped, or was not there.
+    DatabaseDropped { target: &'a Target, existed: bool },
+    /// A target's list of migrations begins.
+    Listing { target: &'a Target },
+    /// One migration and its state.
+    Status {
+        target: &'a Target,
+        migration: &'a Listed<'a>,
+    },
+    /// What a target is about to do.
+    Planned { target: &'a Target, steps: usize },
+    /// One migration begins.
+    Running {
+        target: &'a Target,
+        migration: Ran<'a>,
+    },
+    /// One migration is applied or reverted.
+    Ran {
+        target: &'a Target,
+        migration: Ran<'a>,
+        duration: Duration,
+        statements: usize,
+    },
+    /// The SQL of one step that would run.
+    WouldRun {
+        target: &'a Target,
+        migration: Ran<'a>,
+        sql: &'a str,
+    },
+    /// The newest applied migration, if any.
+    Current {
+        target: &'a Target,
+        migration: Option<(&'a str, &'a str)>,
+    },
+    /// One attempt of the journal.
+    Attempt {
+        target: &'a Target,
+        attempt: &'a Attempted<'a>,
+    },
+    /// One file of a migration that is shown.
+    Source {
+        target: &'a Target,
+        file: &'a str,
+        sql: Option<&'a str>,
+    },
+    /// Another runner has the lock.
+    Waiting {
+        target: &'a Target,
+        holder: Option<&'a str>,
+        waited: Duration,
+    },
+    /// A target's server answers.
+    Reachable { target: &'a Target },
+    /// Worth knowing, stops nothing.
+    Note { target: &'a Target, text: &'a str },
+    /// Odd, stops nothing.
+    Warning { text: &'a str },
+    /// It went wrong.
+    Problem {
+        target: Option<&'a Target>,
+        problem: &'a Problem,
+    },
+    /// A target is finished.
+    TargetFinished {
+        target: &'a Target,
+        exit: Exit,
+        did: Did,
+        at: Option<&'a str>,
+    },
+    /// The command is finished.
+    Finished {
+        exit: Exit,
+        targets: usize,
+        did: Did,
+        elapsed: Duration,
+    },
+}
+
+/// One migration of a listing.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed<'a> {
+    /// Its directory's name, or what the journal remembers of it.
+    pub name: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// What it is.
+    pub state: &'a State,
+    /// When it was applied.
+    pub run_on: Option<&'a str>,
+}
+
+/// One migration of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Ran<'a> {
+    /// Its directory's name.
+    pub name: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// Which way.
+    pub direction: Direction,
+    /// Its number in the plan, from 1.
+    pub number: usize,
+    /// Migrations in the plan.
+    pub total: usize,
+}
+
+/// One row of the history of attempts.
+#[derive(Debug, Clone, Copy)]
+pub struct Attempted<'a> {
+    /// Its directory's name then.
+    pub name: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// `up`, `down`, `baseline`, `repair`; nothing if another tool did it.
+    pub direction: Option<&'a str>,
+    /// `done`, `failed`, `running`.
+    pub state: &'a str,
+    /// When.
+    pub started_at: &'a str,
+    /// How long, in microseconds.
+    pub duration_us: Option<i64>,
+    /// user@host.
+    pub applied_by: Option<&'a str>,
+    /// The tool's name and version.
+    pub tool: Option<&'a str>,
+    /// The error that stopped it.
+    pub error: Option<&'a str>,
+}
+
+/// Where messages go.
+#[derive(Debug)]
+pub struct Report {
+    term: Term,
+    format: MessageFormat,
+    bars: Mutex<Vec<(String, ProgressBar)>>,
+}
+
+impl Report {
+    /// A report in `format` on `term`.
+    #[must_use]
+    pub fn new(term: Term, format: MessageFormat) -> Self {
+        Self {
+            term,
+            format,
+            bars: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Tells something, from whatever thread.
+    pub fn tell(&self, message: Message<'_>) {
+        self.draw(&message);
+        match self.format {
+            MessageFormat::Human => text::tell(&self.term, &message),
+            MessageFormat::Json => {
+                if let Some(line) = json::line(&message) {
+                    self.term.line(&line);
+                }
+                // A person may sit before the machine: problems are talk, too.
+                if matches!(message, Message::Problem { .. } | Message::Warning { .. }) {
+                    text::tell(&self.term, &message);
+                }
+            }
+        }
+    }
+
+    /// Keeps the bars of the running targets.
+    fn draw(&self, message: &Message<'_>) {
+        let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        let bar = |bars: &[(String, ProgressBar)], target: &Target| {
+            let label = target.label();
+            bars.iter()
+                .find(|(of, _)| *of == label)
+                .map(|(_, bar)| bar.clone())
+        };
+        match message {
+            Message::Planned { target, steps } => {
+                if bar(&bars, target).is_none()
+                    && let Some(bar) = self.term.bar(&target.label(), *steps)
+                {
+                    bars.push((target.label(), bar));
+                }
+            }
+            Message::Running { target, migration } => {
+                if let Some(bar) = bar(&bars, target) {
+                    bar.set_message(migration.name.to_owned());
+                }
+            }
+            Message::Ran { target, .. } => {
+                if let Some(bar) = bar(&bars, target) {
+                    bar.inc(1);
+                }
+            }
+            Message::TargetFinished { target, .. } => {
+                if let Some(bar) = bar(&bars, target) {
+                    bar.finish_and_clear();
+                    bars.retain(|(of, _)| *of != target.label());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A completion script, or the like: bytes without any form of ours.
+    pub fn raw(&self, bytes: &[u8]) {
+        self.term.raw(bytes);
+    }
+
+    /// Whether to say from where things come.
+    #[must_use]
+    pub fn is_verbose(&self) -> bool {
+        self.term.verbosity() >= Verbosity::Verbose
+    }
+
+    /// Whether a question can be asked at all.
+    #[must_use]
+    pub fn may_ask(&self) -> bool {
+        self.format == MessageFormat::Human && Term::is_interactive()
+    }
+
+    /// Asks for a yes.
+    #[must_use]
+    pub fn ask(&self, question: &str) -> bool {
+        self.term.ask(question)
+    }
+
+    /// Asks for a line.
+    #[must_use]
+    pub fn ask_text(&self, question: &str) -> Option<String> {
+        self.term.ask_text(question)
+    }
+}

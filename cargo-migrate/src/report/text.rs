@@ -1,0 +1,320 @@
+//! For people: Cargo's look. Right-aligned verbs for what happens, tables for
+//! what is, excerpts for what went wrong.
+
+use std::path::Path;
+use std::time::Duration;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
+use anstyle::{AnsiColor, Style};
+use migrate_core::{Direction, State};
+
+use super::{Attempted, Did, Listed, Message};
+use crate::exit::Exit;
+use crate::problem::{Excerpt, Problem};
+use crate::term::{Term, Tone, Verbosity};
+
+const STRONG: Style = Style::new().bold();
+const FAINT: Style = Style::new().dimmed();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const ODD: Style = AnsiColor::Yellow.on_default();
+
+pub(super) fn tell(term: &Term, message: &Message<'_>) {
+    match message {
+        Message::Started { .. } => {}
+        Message::FileCreated { path, .. } => {
+            term.line(&format!("{STRONG}{:>12}{STRONG:#} {path}", "Created"))
+        }
+        Message::Edited { what, .. } => term.status(Tone::Good, "Edited", what),
+        Message::DatabaseCreated { target, existed } => {
+            let (verb, rest) = if *existed {
+                ("Found", " (it was there)")
+            } else {
+                ("Created", "")
+            };
+            term.status(
+                Tone::Good,
+                verb,
+                &format!("{} database {}{rest}", target.label(), target.url),
+            );
+        }
+        Message::DatabaseDropped { target, existed } => {
+            let (verb, rest) = if *existed {
+                ("Dropped", "")
+            } else {
+                ("Missing", " (nothing to drop)")
+            };
+            term.status(
+                Tone::Good,
+                verb,
+                &format!("{} database {}{rest}", target.label(), target.url),
+            );
+        }
+        Message::Listing { target } => {
+            let origin = match term.verbosity() {
+                Verbosity::Verbose => format!(" (from {})", target.url_origin),
+                Verbosity::Quiet | Verbosity::Normal => String::new(),
+            };
+            term.line(&format!(
+                "{STRONG}{}{STRONG:#} {FAINT}{}{origin}{FAINT:#}",
+                target.label(),
+                target.url
+            ));
+        }
+        Message::Status { migration, .. } => term.line(&listed(migration)),
+        Message::Planned { .. } | Message::Running { .. } => {}
+        Message::Ran {
+            target,
+            migration,
+            duration,
+            ..
+        } => {
+            let verb = match migration.direction {
+                Direction::Up => "Applied",
+                Direction::Down => "Reverted",
+            };
+            term.status(
+                Tone::Good,
+                verb,
+                &format!(
+                    "{} {} in {}",
+                    target.label(),
+                    migration.name,
+                    time(*duration)
+                ),
+            );
+        }
+        Message::WouldRun {
+            target,
+            migration,
+            sql,
+        } => {
+            let file = migration.direction.file_name();
+            let head = format!(
+                "-- {}: {}/{file} ({}/{})",
+                target.label(),
+                migration.name,
+                migration.number,
+                migration.total
+            );
+            term.line(&format!("{FAINT}{head}{FAINT:#}\n{}\n", sql.trim_end()));
+        }
+        Message::Current { target, migration } => {
+            let name = migration.map_or("(nothing applied)", |(name, _)| name);
+            term.line(&format!("{STRONG}{}{STRONG:#} {name}", target.label()));
+        }
+        Message::Attempt { attempt, .. } => term.line(&attempted(attempt)),
+        Message::Source { file, sql, .. } => match sql {
+            Some(sql) => term.line(&format!("{FAINT}-- {file}{FAINT:#}\n{}", sql.trim_end())),
+            None => term.line(&format!("{FAINT}-- {file}: none{FAINT:#}")),
+        },
+        Message::Waiting {
+            target,
+            holder,
+            waited,
+        } => {
+            let holder = holder
+                .map(|holder| format!(", held by {holder}"))
+                .unwrap_or_default();
+            let text = format!(
+                "{} for another runner{holder} ({})",
+                target.label(),
+                time(*waited)
+            );
+            term.status(Tone::Busy, "Waiting", &text);
+        }
+        Message::Reachable { target } => term.status(
+            Tone::Good,
+            "Reachable",
+            &format!("{} {}", target.label(), target.url),
+        ),
+        Message::Note { target, text } => {
+            term.status(Tone::Busy, "Note", &format!("{}: {text}", target.label()))
+        }
+        Message::Warning { text } => term.warning(text),
+        Message::Problem { problem, .. } => {
+            for problem in std::iter::once(*problem).chain(&problem.others) {
+                term.error_line(&render(problem));
+            }
+        }
+        Message::TargetFinished { .. } => {}
+        Message::Finished {
+            exit,
+            targets,
+            did,
+            elapsed,
+        } => finished(term, *exit, *targets, *did, *elapsed),
+    }
+}
+
+fn finished(term: &Term, exit: Exit, targets: usize, did: Did, elapsed: Duration) {
+    let services = if targets == 1 {
+        "1 target".to_owned()
+    } else {
+        format!("{targets} targets")
+    };
+    let mut parts = Vec::new();
+    if did.applied > 0 {
+        parts.push(format!("{} applied", did.applied));
+    }
+    if did.reverted > 0 {
+        parts.push(format!("{} reverted", did.reverted));
+    }
+    if parts.is_empty() {
+        parts.push(if exit == Exit::Fine {
+            "nothing to do".to_owned()
+        } else {
+            "nothing done".to_owned()
+        });
+    }
+    if exit != Exit::Fine {
+        parts.push(format!("exit {}", exit.code()));
+    }
+    term.status(
+        Tone::Good,
+        "Finished",
+        &format!("{services}: {} in {}", parts.join(", "), time(elapsed)),
+    );
+}
+
+fn listed(migration: &Listed<'_>) -> String {
+    let (mark, style) = match migration.state {
+        State::Applied | State::Adopted => ("[X]", GOOD),
+        State::Pending => ("[ ]", Style::new()),
+        State::Cosmetic => ("[X]", ODD),
+        State::Edited
+        | State::Missing
+        | State::OutOfOrder
+        | State::HalfApplied { .. }
+        | State::InDoubt { .. } => ("[!]", BAD),
+    };
+    let what = match migration.state {
+        State::HalfApplied { done, total, .. } => {
+            format!("half-applied, {done} of {total} statements")
+        }
+        State::InDoubt { statement, total } => {
+            format!("in-doubt, statement {statement} of {total}")
+        }
+        state => state.as_str().to_owned(),
+    };
+    let run_on = migration
+        .run_on
+        .map(|at| format!("  {FAINT}{}{FAINT:#}", seconds(at)))
+        .unwrap_or_default();
+    format!(
+        "  {style}{mark}{style:#} {:<48} {style}{what}{style:#}{run_on}",
+        migration.name
+    )
+}
+
+/// A timestamp without its fraction.
+fn seconds(at: &str) -> &str {
+    at.split('.').next().unwrap_or(at)
+}
+
+fn attempted(attempt: &Attempted<'_>) -> String {
+    let style = match attempt.state {
+        "done" => GOOD,
+        "failed" => BAD,
+        _ => ODD,
+    };
+    let took = attempt
+        .duration_us
+        .and_then(|us| u64::try_from(us).ok())
+        .map(|us| time(Duration::from_micros(us)));
+    let by = attempt.applied_by.unwrap_or("another tool");
+    let error = attempt
+        .error
+        .map(|error| format!("\n      {BAD}{error}{BAD:#}"))
+        .unwrap_or_default();
+    format!(
+        "  {FAINT}{:<19}{FAINT:#}  {style}{:<7}{style:#} {:<4} {:<48} {:>8}  {by}{error}",
+        seconds(attempt.started_at),
+        attempt.state,
+        attempt.direction.unwrap_or("up"),
+        attempt.name,
+        took.unwrap_or_default(),
+    )
+}
+
+/// A duration in three figures.
+fn time(duration: Duration) -> String {
+    let us = duration.as_micros();
+    match us {
+        0..1_000 => format!("{us} µs"),
+        1_000..1_000_000 => format!("{:.1} ms", duration.as_secs_f64() * 1e3),
+        1_000_000..60_000_000 => format!("{:.1} s", duration.as_secs_f64()),
+        _ => format!(
+            "{} min {} s",
+            duration.as_secs() / 60,
+            duration.as_secs() % 60
+        ),
+    }
+}
+
+/// A problem as rustc shows one.
+fn render(problem: &Problem) -> String {
+    let headline = problem.headline();
+    let paths: Vec<String> = problem
+        .excerpts
+        .iter()
+        .map(|excerpt| shown(&excerpt.path))
+        .collect();
+    let places: Vec<Element<'_>> = problem
+        .excerpts
+        .iter()
+        .zip(&paths)
+        .map(|(excerpt, path)| element(excerpt, path))
+        .collect();
+    let notes = problem
+        .notes
+        .iter()
+        .map(|note| Element::from(Level::NOTE.message(note.as_str())));
+    let help = problem
+        .help
+        .iter()
+        .map(|help| Element::from(Level::HELP.message(help.as_str())));
+    let group: Group<'_> = Level::ERROR
+        .primary_title(headline.as_str())
+        .elements(places.into_iter().chain(notes).chain(help));
+    Renderer::styled()
+        .decor_style(DecorStyle::Ascii)
+        .render(&[group])
+}
+
+fn element<'a>(excerpt: &'a Excerpt, path: &'a str) -> Element<'a> {
+    let Some(range) = &excerpt.range else {
+        return Element::from(Origin::path(path));
+    };
+    let mut annotation = AnnotationKind::Primary.span(range.clone());
+    if !excerpt.label.is_empty() {
+        annotation = annotation.label(excerpt.label.as_str());
+    }
+    let snippet = Snippet::source(excerpt.text.as_str())
+        .line_start(excerpt.first_line)
+        .path(path);
+    Element::from(snippet.annotation(annotation))
+}
+
+/// A path as short as it can be clicked: from the current directory, if below.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().ok();
+    let short = here
+        .as_deref()
+        .and_then(|here| path.strip_prefix(here).ok());
+    short.unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short() {
+        assert_eq!(time(Duration::from_micros(999)), "999 µs");
+        assert_eq!(time(Duration::from_micros(1_500)), "1.5 ms");
+        assert_eq!(time(Duration::from_millis(2_340)), "2.3 s");
+        assert_eq!(time(Duration::from_secs(61)), "1 min 1 s");
+    }
+}

@@ -1,0 +1,158 @@
+//! The terminal: the only module that prints. Results go to standard output,
+//! talk to standard error; bars are drawn only where somebody watches.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+use clap::ColorChoice;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+const GOOD: Style = AnsiColor::BrightGreen.on_default().bold();
+const BUSY: Style = AnsiColor::BrightCyan.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+
+/// How much to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Only what went wrong.
+    Quiet,
+    /// What was done.
+    Normal,
+    /// And why, and from where.
+    Verbose,
+}
+
+/// What colour a verb has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// Done.
+    Good,
+    /// Under way.
+    Busy,
+}
+
+/// Both output streams.
+#[derive(Debug)]
+pub struct Term {
+    color: anstream::ColorChoice,
+    verbosity: Verbosity,
+    bars: Option<MultiProgress>,
+}
+
+impl Term {
+    /// The terminal as the flags want it; `bars` only where they may be drawn.
+    #[must_use]
+    pub fn new(color: ColorChoice, verbosity: Verbosity, bars: bool) -> Self {
+        let color = match color {
+            ColorChoice::Auto => anstream::ColorChoice::Auto,
+            ColorChoice::Always => anstream::ColorChoice::Always,
+            ColorChoice::Never => anstream::ColorChoice::Never,
+        };
+        let drawn = bars && verbosity > Verbosity::Quiet && std::io::stderr().is_terminal();
+        Self {
+            color,
+            verbosity,
+            bars: drawn.then(MultiProgress::new),
+        }
+    }
+
+    /// How much to say.
+    #[must_use]
+    pub fn verbosity(&self) -> Verbosity {
+        self.verbosity
+    }
+
+    /// Whether somebody sits there who can be asked.
+    #[must_use]
+    pub fn is_interactive() -> bool {
+        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// A right-aligned verb and what it is about, as Cargo's.
+    pub fn status(&self, tone: Tone, verb: &str, text: &str) {
+        if self.verbosity > Verbosity::Quiet {
+            let style = match tone {
+                Tone::Good => GOOD,
+                Tone::Busy => BUSY,
+            };
+            self.error_line(&format!("{style}{verb:>12}{style:#} {text}"));
+        }
+    }
+
+    /// A warning.
+    pub fn warning(&self, text: &str) {
+        if self.verbosity > Verbosity::Quiet {
+            self.error_line(&format!("{WARNING}warning{WARNING:#}: {text}"));
+        }
+    }
+
+    /// A line, or several, on standard error.
+    pub fn error_line(&self, text: &str) {
+        // A reader that went away is no reason to stop a migration.
+        let print = || {
+            drop(writeln!(
+                anstream::AutoStream::new(std::io::stderr().lock(), self.color),
+                "{text}"
+            ))
+        };
+        self.between_bars(print);
+    }
+
+    /// A line, or several, on standard output.
+    pub fn line(&self, text: &str) {
+        let print = || {
+            drop(writeln!(
+                anstream::AutoStream::new(std::io::stdout().lock(), self.color),
+                "{text}"
+            ))
+        };
+        self.between_bars(print);
+    }
+
+    /// Bytes on standard output as they are.
+    pub fn raw(&self, bytes: &[u8]) {
+        drop(std::io::stdout().lock().write_all(bytes));
+    }
+
+    fn between_bars(&self, print: impl FnOnce()) {
+        match &self.bars {
+            Some(bars) => bars.suspend(print),
+            None => print(),
+        }
+    }
+
+    /// A bar of `length` migrations for one target.
+    #[must_use]
+    pub fn bar(&self, label: &str, length: usize) -> Option<ProgressBar> {
+        let bars = self.bars.as_ref()?;
+        let bar = bars.add(ProgressBar::new(length as u64));
+        if let Ok(style) = ProgressStyle::with_template(
+            "{prefix:>12.cyan.bold} {bar:24} {pos}/{len} {elapsed:>4} {wide_msg}",
+        ) {
+            bar.set_style(style);
+        }
+        bar.set_prefix(label.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(250));
+        Some(bar)
+    }
+
+    /// Asks for a yes; anything else is a no.
+    #[must_use]
+    pub fn ask(&self, question: &str) -> bool {
+        let mut answer = String::new();
+        self.between_bars(|| drop(write!(std::io::stderr(), "{question} [y/N] ")));
+        let read = std::io::stdin().read_line(&mut answer);
+        read.is_ok() && matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    }
+
+    /// Asks for a line of text.
+    #[must_use]
+    pub fn ask_text(&self, question: &str) -> Option<String> {
+        let mut answer = String::new();
+        self.between_bars(|| drop(write!(std::io::stderr(), "{question} ")));
+        std::io::stdin().read_line(&mut answer).ok()?;
+        let answer = answer.trim();
+        (!answer.is_empty()).then(|| answer.to_owned())
+    }
+}

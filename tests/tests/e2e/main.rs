@@ -1,0 +1,4 @@
+//! End to end: the real binary, in workspaces that aren't ours, on SQLite files
+//! and a real PostgreSQL server.
+
+mod first_steps;
