@@ -525,7 +525,9 @@ fn pinned(goal: Goal, plan: &Plan, history: &History) -> Goal {
         return goal;
     };
     match goal {
-        Goal::Up(Up::Count(_)) => Goal::Up(Up::Through(last.version.clone())),
+        Goal::Up(Up::Count(_)) => Goal::Up(Up::Only(
+            plan.steps.iter().map(|step| step.version.clone()).collect(),
+        )),
         Goal::Down(Down::Count(_)) => {
             let below = history.applied.range(..last.version.clone()).next_back();
             Goal::Down(below.map_or(Down::Zero, |(version, _)| Down::To(version.clone())))

@@ -44,7 +44,10 @@ impl Workspace {
     pub fn new() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let workspace = Self { directory };
-        workspace.write("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"services/*\"]\n");
+        workspace.write(
+            "Cargo.toml",
+            "[workspace]\nresolver = \"3\"\nmembers = [\"services/*\"]\n",
+        );
         workspace
     }
 
@@ -82,13 +85,17 @@ impl Workspace {
     /// Adds a member with a SQLite database `<name>.db` in the root.
     pub fn sqlite_service(&self, name: &str) {
         self.service(name, &format!("default-url = \"sqlite:{name}.db\""));
-        std::fs::create_dir_all(self.path(&format!("services/{name}/migrations"))).expect("directories");
+        std::fs::create_dir_all(self.path(&format!("services/{name}/migrations")))
+            .expect("directories");
     }
 
     /// Adds a migration to a service's `migrations/`.
     pub fn migration(&self, service: &str, name: &str, up: &str, down: &str) {
         self.write(&format!("services/{service}/migrations/{name}/up.sql"), up);
-        self.write(&format!("services/{service}/migrations/{name}/down.sql"), down);
+        self.write(
+            &format!("services/{service}/migrations/{name}/down.sql"),
+            down,
+        );
     }
 
     /// The command, ready to be started from the workspace's root: `cargo
@@ -96,7 +103,11 @@ impl Workspace {
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(binary());
-        command.arg("migrate").args(args).current_dir(self.root()).stdin(Stdio::null());
+        command
+            .arg("migrate")
+            .args(args)
+            .current_dir(self.root())
+            .stdin(Stdio::null());
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if text.ends_with("DATABASE_URL") || text.starts_with("PG") {
@@ -129,7 +140,11 @@ impl Workspace {
     /// When it cannot be started.
     #[must_use]
     pub fn start(&self, args: &[&str]) -> Child {
-        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts")
+        self.command(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts")
     }
 
     /// What a finished process said.
@@ -143,7 +158,11 @@ impl Workspace {
             assert!(!text.contains(CANARY), "a password was printed:\n{text}");
             self.normal(&text)
         };
-        Run { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+        Run {
+            code: output.status.code(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
     }
 
     /// `text` without what differs from run to run: `[ROOT]` for the
@@ -172,7 +191,13 @@ impl Run {
     /// With all output otherwise.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
-        assert_eq!(self.code, Some(code), "\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "\n--- stdout\n{}\n--- stderr\n{}",
+            self.stdout,
+            self.stderr
+        );
         self
     }
 
@@ -183,7 +208,11 @@ impl Run {
     #[track_caller]
     pub fn says(self, texts: &[&str]) -> Self {
         for text in texts {
-            assert!(self.stderr.contains(text), "`{text}` is missing in\n{}", self.stderr);
+            assert!(
+                self.stderr.contains(text),
+                "`{text}` is missing in\n{}",
+                self.stderr
+            );
         }
         self
     }
@@ -195,7 +224,11 @@ impl Run {
     #[track_caller]
     pub fn prints(self, texts: &[&str]) -> Self {
         for text in texts {
-            assert!(self.stdout.contains(text), "`{text}` is missing in\n{}", self.stdout);
+            assert!(
+                self.stdout.contains(text),
+                "`{text}` is missing in\n{}",
+                self.stdout
+            );
         }
         self
     }
@@ -206,7 +239,9 @@ impl Run {
     /// When one is none.
     #[must_use]
     pub fn json(&self) -> Vec<serde_json::Value> {
-        let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let parse = |line: &str| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))
+        };
         self.stdout.lines().map(parse).collect()
     }
 }
@@ -217,13 +252,19 @@ fn times(text: &str) -> String {
     for line in text.split('\n') {
         let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
         for n in 0..words.len() {
-            let unit = words.get(n + 1).is_some_and(|unit| ["µs", "ms", "s", "min"].contains(&unit.trim_end()));
+            let unit = words
+                .get(n + 1)
+                .is_some_and(|unit| ["µs", "ms", "s", "min"].contains(&unit.trim_end()));
             if unit && words[n].parse::<f64>().is_ok() {
                 words[n] = "[TIME]".into();
                 words[n + 1] = String::new();
             }
-            let date = words[n].len() == 10 && words[n].starts_with("20") && words[n].matches('-').count() == 2;
-            let clock = words.get(n + 1).is_some_and(|clock| clock.len() >= 8 && clock.as_bytes()[2] == b':');
+            let date = words[n].len() == 10
+                && words[n].starts_with("20")
+                && words[n].matches('-').count() == 2;
+            let clock = words
+                .get(n + 1)
+                .is_some_and(|clock| clock.len() >= 8 && clock.as_bytes()[2] == b':');
             if date && clock {
                 words[n] = "[TIME]".into();
                 words[n + 1] = String::new();
@@ -242,7 +283,10 @@ fn times(text: &str) -> String {
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + Duration::from_secs(60);
     while !condition() {
-        assert!(std::time::Instant::now() < deadline, "{what} did not happen within a minute");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{what} did not happen within a minute"
+        );
         std::thread::yield_now();
     }
 }

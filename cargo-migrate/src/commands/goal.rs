@@ -19,7 +19,7 @@ impl Lookup<'_> {
     pub(super) fn run(&self, database: &mut Database, goal: &RunGoal) -> Result<Goal, Problem> {
         Ok(match goal {
             RunGoal::Count(count) => Goal::Up(Up::Count(*count)),
-            RunGoal::Only(name) => Goal::Up(Up::Only(self.named(database, name)?)),
+            RunGoal::Only(name) => Goal::Up(Up::Only([self.named(database, name)?].into())),
             RunGoal::Target(Selector::Latest | Selector::Relative(_)) => Goal::Up(Up::Latest),
             RunGoal::Target(Selector::Zero) => Goal::Down(Down::Zero),
             RunGoal::Target(Selector::Named(name)) => {

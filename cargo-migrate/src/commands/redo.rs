@@ -1,6 +1,8 @@
 //! `redo`: reverts migrations and applies the same ones again.
 
-use migrate_core::{Goal, Up};
+use std::collections::BTreeSet;
+
+use migrate_core::{Goal, Up, Version};
 use migrate_runtime::{Access, Migrator};
 
 use super::Context;
@@ -42,10 +44,15 @@ fn redo_target(
     let planned = migrator
         .plan(&mut database, &goal)
         .map_err(|error| Problem::of_run(target, &error, None))?;
-    // The newest goes first on the way back: it is where the way up ends.
-    let Some(newest) = planned.steps.first().map(|step| step.version.clone()) else {
+    // The very same ones: what else is pending was not asked for.
+    let reverted: BTreeSet<Version> = planned
+        .steps
+        .iter()
+        .map(|step| step.version.clone())
+        .collect();
+    if reverted.is_empty() {
         return Ok(Finished::default());
-    };
+    }
     let running = Running {
         context,
         target,
@@ -54,7 +61,7 @@ fn redo_target(
     };
     let down = running.reach(&mut database, &goal)?;
     let up = running
-        .reach(&mut database, &Goal::Up(Up::Through(newest)))
+        .reach(&mut database, &Goal::Up(Up::Only(reverted)))
         .map_err(|mut problem| {
             problem.did = problem.did.and(down.did);
             problem

@@ -29,8 +29,8 @@ pub enum Up {
     Through(Version),
     /// The next so many.
     Count(usize),
-    /// This one alone, wherever it stands.
-    Only(Version),
+    /// These alone, wherever they stand.
+    Only(BTreeSet<Version>),
 }
 
 /// How far to revert, newest version first, as Diesel does.
@@ -208,14 +208,15 @@ fn plan_up(
         Up::Through(version) => pending()
             .filter(|migration| migration.version <= *version)
             .collect(),
-        Up::Only(version) => {
-            let migration = catalog.get(version);
-            if migration.is_none() && !history.applied.contains_key(version) {
+        Up::Only(versions) => {
+            let unknown = |version: &&Version| {
+                catalog.get(version).is_none() && !history.applied.contains_key(*version)
+            };
+            if let Some(version) = versions.iter().find(unknown) {
                 return Err(PlanError::NotInCatalog(version.clone()));
             }
-            migration
-                .into_iter()
-                .filter(|migration| !history.applied.contains_key(&migration.version))
+            pending()
+                .filter(|migration| versions.contains(&migration.version))
                 .collect()
         }
     };
@@ -227,7 +228,7 @@ fn plan_up(
             migration,
         );
         let late = newest.filter(|newest| migration.version < **newest && resume.is_none());
-        // Naming one migration says that it is wanted wherever it stands.
+        // Naming a migration says that it is wanted wherever it stands.
         if let (Some(newest), false) = (late, matches!(up, Up::Only(_))) {
             let name = migration.name.clone();
             match policy.out_of_order {
@@ -248,7 +249,9 @@ fn plan_up(
     if !divergences.is_empty() {
         return Err(PlanError::Diverged(divergences));
     }
-    if let (Up::Through(version), Some(newest), true) = (up, newest, plan.steps.is_empty())
+    // Also with late arrivals before it: they would not bring the database
+    // there, and the next run would say so.
+    if let (Up::Through(version), Some(newest)) = (up, newest)
         && version < newest
     {
         return Err(PlanError::Behind {
