@@ -134,7 +134,8 @@ impl Context {
         }
         if !self.report.may_ask() {
             return Err(
-                Problem::new(Exit::Usage, format!("{question} Nobody is there to answer"))
+                Problem::new(Exit::Usage, format!("nobody is there to be asked: {question}"))
+                    .with_note("nothing was changed")
                     .with_help("say yes with `--yes`"),
             );
         }

@@ -141,6 +141,13 @@ impl Problem {
         self
     }
 
+    /// The same, with what state things are in.
+    #[must_use]
+    pub fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
     /// The same, of a service.
     #[must_use]
     pub fn of(mut self, label: &str) -> Self {

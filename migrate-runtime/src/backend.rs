@@ -72,12 +72,7 @@ pub(crate) trait Backend {
 
     /// Runs one statement of a migration in a transaction with the writes that
     /// record it, provided the lock is ours.
-    fn run_recorded(
-        &mut self,
-        before: &str,
-        statement: &str,
-        after: &str,
-    ) -> Result<(), StatementError>;
+    fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError>;
 
     /// Runs one statement by itself, in autocommit.
     fn run_alone(&mut self, statement: &str) -> Result<(), StatementError>;
@@ -165,6 +160,15 @@ impl Work<'_> {
             runner: self.runner,
         }
     }
+}
+
+/// One statement and the writes that go with it.
+pub(crate) struct Recorded<'a> {
+    pub(crate) before: &'a str,
+    pub(crate) statement: &'a str,
+    pub(crate) after: &'a str,
+    pub(crate) lock_timeout: Duration,
+    pub(crate) statement_timeout: Duration,
 }
 
 /// How a migration in a transaction came out, if it did not fail.

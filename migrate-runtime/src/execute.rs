@@ -23,7 +23,7 @@ use crate::reading;
 
 /// Tries of a migration that waits for a lock of the application's.
 const LOCK_TRIES: u32 = 60;
-const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+const FIRST_LOCK_TIMEOUT: Duration = Duration::from_millis(200);
 const LONGEST_LOCK_PAUSE: Duration = Duration::from_secs(5);
 
 /// What a run did.
@@ -330,8 +330,7 @@ impl<'r> Run<'r> {
             let range = statement.map(|n| prepared.script.statements[n].range.clone());
             return Err(prepared.failure(step, statement, range, message, Remains::RolledBack));
         }
-        let pause = Duration::from_millis(100).saturating_mul(1 << tries.min(6));
-        self.options.interrupt.pause(pause.min(LONGEST_LOCK_PAUSE));
+        self.options.interrupt.pause(lock_pause(tries));
         Ok(())
     }
 
@@ -384,10 +383,7 @@ impl<'r> Run<'r> {
         tries: u32,
     ) -> Result<Went, Error> {
         let mut work = prepared.work(step, self.options);
-        if !work.lock_timeout.is_zero() {
-            work.lock_timeout = (work.lock_timeout * 2u32.saturating_pow(tries))
-                .min(LONGEST_LOCK_TIMEOUT.max(work.lock_timeout));
-        }
+        work.lock_timeout = lock_timeout(prepared.lock_timeout, tries);
         match self.backend.apply(&work) {
             Ok(Outcome::Done) => Ok(Went::Done),
             Ok(Outcome::Busy | Outcome::Elsewhere) => Ok(Went::Again),
@@ -509,6 +505,18 @@ impl<'r> Run<'r> {
         }
         Ok(true)
     }
+}
+
+/// How long a try waits for the application's locks: 200 ms at first, so that
+/// whoever queues behind us is soon served, and longer each time up to what is
+/// configured. Zero waits for ever.
+fn lock_timeout(longest: Duration, tries: u32) -> Duration {
+    longest.min(FIRST_LOCK_TIMEOUT.saturating_mul(2u32.saturating_pow(tries)))
+}
+
+/// How long to let the application work before the next try.
+fn lock_pause(tries: u32) -> Duration {
+    LONGEST_LOCK_PAUSE.min(Duration::from_millis(100).saturating_mul(1 << tries.min(6)))
 }
 
 fn is_of_an_attempt(divergence: &Divergence) -> bool {

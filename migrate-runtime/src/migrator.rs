@@ -34,8 +34,8 @@ pub struct Options {
     pub scope: Scope,
     /// For how long to wait for another runner.
     pub lock_wait: Duration,
-    /// For how long a migration waits for the application's locks before it
-    /// lets the application go first; zero waits for ever.
+    /// The longest that a try waits for the application's locks before it lets
+    /// the application go first (the first tries wait less); zero waits for ever.
     pub lock_timeout: Duration,
     /// Longest run of a statement; zero is for ever.
     pub statement_timeout: Duration,
@@ -51,7 +51,7 @@ impl Default for Options {
             policy: Policy::default(),
             scope: Scope::default(),
             lock_wait: DEFAULT_LOCK_WAIT,
-            lock_timeout: Duration::from_millis(200),
+            lock_timeout: Duration::from_secs(2),
             statement_timeout: Duration::ZERO,
             runner: Runner::this_process(concat!("migrate-runtime ", env!("CARGO_PKG_VERSION"))),
             interrupt: Interrupt::default(),

@@ -269,11 +269,22 @@ impl Store {
         )
     }
 
-    /// An attempt goes on: another run has it now.
-    pub(crate) fn resume_attempt(&self, attempt: i64, total: usize, runner: &Runner) -> String {
+    /// An attempt goes on: another run has it now, and what was not run yet may
+    /// have been corrected in the file.
+    pub(crate) fn resume_attempt(&self, id: i64, attempt: &Attempt<'_>) -> String {
+        let Attempt {
+            total,
+            raw,
+            semantic,
+            down,
+            runner,
+            ..
+        } = attempt;
         format!(
-            "UPDATE {} SET state = 'running', error = NULL, statements_total = {total}, run_id = {} WHERE id = {attempt};\n",
+            "UPDATE {} SET state = 'running', error = NULL, finished_at = NULL, statements_total = {total}, \
+             raw_checksum = '{raw}', semantic_checksum = '{semantic}', down_sql = {}, run_id = {} WHERE id = {id};\n",
             self.journal,
+            optional(self.dialect, *down),
             self.text(&runner.run_id)
         )
     }

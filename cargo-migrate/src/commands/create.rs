@@ -3,7 +3,7 @@
 use migrate_runtime::{Access, Created, Migrator, create_database};
 
 use super::Context;
-use super::over::{Finished, WORK};
+use super::over::{Finished, MAKE};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::report::Message;
@@ -11,7 +11,7 @@ use crate::target::Target;
 
 pub(super) fn run(context: &Context) -> Result<Exit, Problem> {
     context.over_targets(
-        WORK,
+        MAKE,
         |target| create_target(context, target),
         |_, finished| finished,
     )

@@ -3,7 +3,7 @@
 use migrate_runtime::{Dropped, drop_database};
 
 use super::Context;
-use super::over::{Finished, WORK};
+use super::over::{Finished, MAKE};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::report::Message;
@@ -14,7 +14,7 @@ pub(super) fn run(context: &Context) -> Result<Exit, Problem> {
     context.confirm(&question(&resolution))?;
     context.over(
         &resolution,
-        WORK,
+        MAKE,
         |target| drop_target(context, target),
         |_, finished| finished,
     )

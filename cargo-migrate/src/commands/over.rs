@@ -56,6 +56,11 @@ pub(super) const WORK: Manner = Manner {
     summary: Summary::Told,
     on_failure: OnFailure::Stop,
 };
+/// Commands that make or drop something: what they tell is the summary.
+pub(super) const MAKE: Manner = Manner {
+    summary: Summary::Silent,
+    on_failure: OnFailure::Stop,
+};
 
 struct Stop<'c> {
     failed: AtomicBool,

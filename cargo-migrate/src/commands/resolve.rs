@@ -4,7 +4,7 @@ use migrate_core::find;
 use migrate_runtime::{Access, Migrator, Resolution};
 
 use super::Context;
-use super::over::{Finished, WORK};
+use super::over::{Finished, MAKE};
 use crate::cli::ResolveArgs;
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -23,7 +23,7 @@ pub(super) fn run(context: &Context, args: &ResolveArgs) -> Result<Exit, Problem
     }
     context.over(
         &resolution,
-        WORK,
+        MAKE,
         |target| resolve_target(context, args, target),
         |_, finished| finished,
     )

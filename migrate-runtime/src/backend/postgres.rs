@@ -5,7 +5,7 @@ mod batch;
 mod facts;
 mod index;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use diesel::connection::LoadConnection;
 use diesel::pg::Pg;
@@ -15,7 +15,7 @@ use migrate_core::{Dialect, Direction};
 use self::batch::{Batch, Part};
 use self::facts::Facts;
 use super::{
-    AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Settled,
+    AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Recorded, Settled,
     StatementError, StepRow, Stop, Work, first_line, word_at,
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
@@ -128,13 +128,13 @@ where
         let (locked, after) = self.record_first(work);
         format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{}{after}",
-            timeouts(work),
+            timeouts(work.lock_timeout, work.statement_timeout),
             self.lock_or_raise(&locked)
         )
     }
 
     fn end(&self, work: &Work<'_>) -> String {
-        format!("\n;\n{}{}", self.put_back(), self.record_last(work))
+        format!("{}{}", self.put_back(), self.record_last(work))
     }
 
     /// What an error of a batch means, before it is taken for the migration's.
@@ -182,13 +182,7 @@ where
             let text = &work.text[statement.range.clone()];
             let sent = match suspicion {
                 Suspicion::None => text.to_owned(),
-                Suspicion::LockTimeout => {
-                    let run = dollar(text);
-                    let body = format!(
-                        "BEGIN EXECUTE {run}; EXCEPTION WHEN lock_not_available THEN RAISE EXCEPTION '{LOCK_TIMEOUT}'; END"
-                    );
-                    format!("DO {}", dollar(&body))
-                }
+                Suspicion::LockTimeout => timed(text),
             };
             let Err(error) = self.execute(&sent) else {
                 continue;
@@ -206,8 +200,8 @@ where
                 error,
             });
         }
-        let end = format!("{}COMMIT", self.end(work));
-        match self.execute(&end) {
+        self.execute(&self.end(work)).map_err(Stop::Database)?;
+        match self.execute("COMMIT") {
             Ok(()) => Ok(Outcome::Done),
             Err(error) if error.kind == DatabaseErrorKind::Closed => Err(Stop::Database(error)),
             // Deferred constraints are checked by COMMIT.
@@ -227,22 +221,46 @@ enum Suspicion {
     LockTimeout,
 }
 
-fn timeouts(work: &Work<'_>) -> String {
+/// Whether an error without a place may be a lock timeout: by the time that
+/// passed, for Diesel hides the SQLSTATE and the server speaks any language.
+fn suspicion(error: &DatabaseError, lock_timeout: Duration, elapsed: Duration) -> Suspicion {
+    let may_have_waited = !lock_timeout.is_zero() && elapsed >= lock_timeout;
+    if may_have_waited && error.kind == DatabaseErrorKind::Other {
+        Suspicion::LockTimeout
+    } else {
+        Suspicion::None
+    }
+}
+
+/// A statement in a block that turns a lock timeout into our own text.
+fn timed(statement: &str) -> String {
+    let run = dollar(statement);
+    let body = format!(
+        "BEGIN EXECUTE {run}; EXCEPTION WHEN lock_not_available THEN RAISE EXCEPTION '{LOCK_TIMEOUT}'; END"
+    );
+    format!("DO {}", dollar(&body))
+}
+
+fn timeouts(lock: Duration, statement: Duration) -> String {
     format!(
         "SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {};\n",
-        work.lock_timeout.as_millis(),
-        work.statement_timeout.as_millis()
+        lock.as_millis(),
+        statement.as_millis()
     )
 }
 
 /// What a position in a batch points at: the migration's bytes, or its end.
 fn migration_error(work: &Work<'_>, part: Part, error: DatabaseError) -> Stop {
-    let Part::Body(byte) = part else {
-        return Stop::Migration {
-            statement: None,
-            range: None,
-            error,
-        };
+    let byte = match part {
+        Part::Body(byte) => byte,
+        Part::Ours => return Stop::Database(error),
+        Part::Unknown => {
+            return Stop::Migration {
+                statement: None,
+                range: None,
+                error,
+            };
+        }
     };
     let offset = work.script.body.start + byte;
     let statements = &work.script.statements;
@@ -417,12 +435,7 @@ where
         if part != Part::Unknown {
             return Err(migration_error(work, part, error));
         }
-        let may_have_waited = !work.lock_timeout.is_zero() && elapsed >= work.lock_timeout;
-        let suspicion = if may_have_waited && error.kind == DatabaseErrorKind::Other {
-            Suspicion::LockTimeout
-        } else {
-            Suspicion::None
-        };
+        let suspicion = suspicion(&error, work.lock_timeout, elapsed);
         self.apply_by_statements(work, suspicion)
     }
 
@@ -446,7 +459,11 @@ where
 
     fn apply_in_run(&mut self, work: &Work<'_>, pace: Pace) -> Result<(), Stop> {
         let (locked, first) = self.record_first(work);
-        let before = format!("{}{}{first}", timeouts(work), self.lock_or_raise(&locked));
+        let before = format!(
+            "{}{}{first}",
+            timeouts(work.lock_timeout, work.statement_timeout),
+            self.lock_or_raise(&locked)
+        );
         if pace == Pace::Batch {
             let batch = Batch {
                 before,
@@ -491,27 +508,46 @@ where
         self.execute(&sql).inspect_err(|_| self.rollback())
     }
 
-    fn run_recorded(
-        &mut self,
-        before: &str,
-        statement: &str,
-        after: &str,
-    ) -> Result<(), StatementError> {
-        let batch = Batch {
+    fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
+        let batch = |statement| Batch {
             before: format!(
-                "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{before}",
-                self.lock_or_raise("")
+                "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{}{}",
+                timeouts(recorded.lock_timeout, recorded.statement_timeout),
+                self.lock_or_raise(""),
+                recorded.before
             ),
             body: statement,
-            after: format!("\n;\n{after}COMMIT"),
+            after: format!("{}COMMIT", recorded.after),
         };
-        batch.send(&mut self.connection).map_err(|(part, error)| {
-            self.rollback();
-            StatementError {
-                error,
-                offset: part.offset(),
+        let plain = batch(recorded.statement);
+        let timed = timed(recorded.statement);
+        let asking_again = batch(&timed);
+        let began = Instant::now();
+        let Err((part, error)) = plain.send(&mut self.connection) else {
+            return Ok(Outcome::Done);
+        };
+        let elapsed = began.elapsed();
+        self.rollback();
+        let failed = StatementError {
+            offset: part.offset(),
+            error,
+        };
+        if part != Part::Unknown
+            || suspicion(&failed.error, recorded.lock_timeout, elapsed) == Suspicion::None
+        {
+            return Err(failed);
+        }
+        match asking_again.send(&mut self.connection) {
+            Ok(()) => Ok(Outcome::Done),
+            Err((_, error)) => {
+                self.rollback();
+                if error.message.contains(LOCK_TIMEOUT) {
+                    Ok(Outcome::LockTimeout { statement: None })
+                } else {
+                    Err(StatementError::from(error))
+                }
             }
-        })
+        }
     }
 
     fn run_alone(&mut self, statement: &str) -> Result<(), StatementError> {

@@ -15,7 +15,7 @@ use migrate_core::{Dialect, Direction};
 
 use self::sentinel::Sentinel;
 use super::{
-    AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Settled,
+    AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Recorded, Settled,
     StatementError, StepRow, Stop, Work, first_line, word_at,
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
@@ -150,8 +150,9 @@ where
             return Ok(first);
         }
         self.statements(work)?;
-        let end = format!("{}COMMIT", self.record_last(work, began));
-        match self.execute(&end) {
+        self.execute(&self.record_last(work, began))
+            .map_err(Stop::Database)?;
+        match self.execute("COMMIT") {
             Ok(()) => Ok(Outcome::Done),
             // Deferred foreign keys are checked by COMMIT.
             Err(error) => Err(Stop::Migration {
@@ -282,24 +283,18 @@ where
             .inspect_err(|_| self.rollback())
     }
 
-    fn run_recorded(
-        &mut self,
-        before: &str,
-        statement: &str,
-        after: &str,
-    ) -> Result<(), StatementError> {
-        self.execute(&format!("BEGIN IMMEDIATE;\n{before}"))?;
+    fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
+        self.execute(&format!("BEGIN IMMEDIATE;\n{}", recorded.before))?;
         let ran = self
-            .execute(statement)
-            .map_err(|error| StatementError {
-                offset: offset::of_error(statement, &error.message),
-                error,
-            })
-            .and_then(|()| {
-                self.execute(&format!("{after}COMMIT"))
-                    .map_err(StatementError::from)
-            });
-        ran.inspect_err(|_| self.rollback())
+            .run_alone(recorded.statement)
+            .and_then(|()| Ok(self.execute(&format!("{}COMMIT", recorded.after))?));
+        match ran {
+            Ok(()) => Ok(Outcome::Done),
+            Err(error) => {
+                self.rollback();
+                Err(error)
+            }
+        }
     }
 
     fn run_alone(&mut self, statement: &str) -> Result<(), StatementError> {

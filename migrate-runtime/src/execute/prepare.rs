@@ -23,8 +23,8 @@ pub(super) struct Prepared {
     semantic: Checksum,
     down: Option<String>,
     file: Option<PathBuf>,
-    lock_timeout: Duration,
-    statement_timeout: Duration,
+    pub(super) lock_timeout: Duration,
+    pub(super) statement_timeout: Duration,
 }
 
 /// Whether a migration runs in a transaction on this dialect.

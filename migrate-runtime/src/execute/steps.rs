@@ -10,7 +10,10 @@ use migrate_core::tokenize;
 use migrate_core::{AttemptState, Catalog, Direction, History, Step, Version};
 
 use super::prepare::Prepared;
-use crate::backend::{Backend, Settled, StatementError, StepRow, first_line, word_at};
+use super::{LOCK_TRIES, lock_pause, lock_timeout};
+use crate::backend::{
+    Backend, Outcome, Recorded, Settled, StatementError, StepRow, first_line, word_at,
+};
 use crate::error::{DatabaseError, DatabaseErrorKind, Error, Remains};
 use crate::event::Event;
 use crate::migrator::Options;
@@ -42,11 +45,10 @@ pub(super) fn run(
                 .read_steps(resume.attempt)
                 .map_err(recording("cannot read the migration's steps"))?;
             unedited(step, prepared, &steps[..])?;
-            let due = backend.store().resume_attempt(
-                resume.attempt,
-                prepared.script.statements.len(),
-                &options.runner,
-            );
+            let work = prepared.work(step, options);
+            let due = backend
+                .store()
+                .resume_attempt(resume.attempt, &work.attempt());
             (resume.attempt, resume.done, due)
         }
         None => {
@@ -140,7 +142,7 @@ impl Attempt<'_> {
             let ran = match statement.kind {
                 StatementKind::Dml | StatementKind::Ddl => {
                     let after = self.backend.store().record_step(self.id, n, checksum);
-                    let ran = self.backend.run_recorded(&due, text, &after);
+                    let ran = self.recorded(&due, text, &after, options, tell);
                     if ran.is_err() {
                         self.due = due;
                     }
@@ -151,6 +153,38 @@ impl Attempt<'_> {
             ran.map_err(|error| self.failed(n, n - 1, &error))?;
         }
         Ok(())
+    }
+
+    /// Runs a statement with its record, letting the application go first.
+    fn recorded(
+        &mut self,
+        before: &str,
+        statement: &str,
+        after: &str,
+        options: &Options,
+        tell: &dyn Fn(Event<'_>),
+    ) -> Result<(), StatementError> {
+        for tries in 0..LOCK_TRIES {
+            let recorded = Recorded {
+                before,
+                statement,
+                after,
+                lock_timeout: lock_timeout(self.prepared.lock_timeout, tries),
+                statement_timeout: self.prepared.statement_timeout,
+            };
+            match self.backend.run_recorded(&recorded)? {
+                Outcome::LockTimeout { .. } => {}
+                Outcome::Done | Outcome::Busy | Outcome::Elsewhere => return Ok(()),
+            }
+            let (step, attempt) = (self.step, tries + 1);
+            tell(Event::LockTimeout { step, attempt });
+            options.interrupt.pause(lock_pause(attempt));
+            if options.interrupt.is_asked() {
+                break;
+            }
+        }
+        let message = "another session holds a lock on what it changes";
+        Err(DatabaseError::other(message.to_owned()).into())
     }
 
     fn alone(

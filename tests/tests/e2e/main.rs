@@ -2,3 +2,5 @@
 //! and a real PostgreSQL server.
 
 mod first_steps;
+mod differential;
+mod service;

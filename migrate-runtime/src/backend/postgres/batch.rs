@@ -5,6 +5,10 @@ use diesel::connection::SimpleConnection;
 
 use crate::error::DatabaseError;
 
+/// What ends a migration's last statement, whatever it ends in itself: a
+/// comment ends at the newline.
+pub(super) const END: &str = "\n;\n";
+
 /// Our own statements around a migration's.
 pub(super) struct Batch<'a> {
     pub(super) before: String,
@@ -38,10 +42,12 @@ impl Batch<'_> {
         &self,
         connection: &mut impl SimpleConnection,
     ) -> Result<(), (Part, DatabaseError)> {
-        let mut text =
-            String::with_capacity(self.before.len() + self.body.len() + self.after.len());
+        let mut text = String::with_capacity(
+            self.before.len() + self.body.len() + END.len() + self.after.len(),
+        );
         text.push_str(&self.before);
         text.push_str(self.body);
+        text.push_str(END);
         text.push_str(&self.after);
         connection.batch_execute(&text).map_err(|error| {
             let error = DatabaseError::from(error);
@@ -59,8 +65,9 @@ impl Batch<'_> {
         };
         match self.body.char_indices().nth(within) {
             Some((byte, _)) => Part::Body(byte),
-            // The end of the input: an unfinished last statement.
-            None if within == self.body.chars().count() => {
+            // The terminator that we put after it: its last statement ends
+            // too early.
+            None if within < self.body.chars().count() + END.len() => {
                 Part::Body(self.body.trim_end().len().saturating_sub(1))
             }
             None => Part::Ours,
@@ -77,13 +84,14 @@ mod tests {
         let batch = Batch {
             before: "é;".into(),
             body: "üx y",
-            after: ";COMMIT".into(),
+            after: "COMMIT".into(),
         };
         assert_eq!(batch.part(None), Part::Unknown);
         assert_eq!(batch.part(Some(2)), Part::Ours);
         assert_eq!(batch.part(Some(3)), Part::Body(0));
         assert_eq!(batch.part(Some(4)), Part::Body(2));
         assert_eq!(batch.part(Some(7)), Part::Body(4));
-        assert_eq!(batch.part(Some(9)), Part::Ours);
+        assert_eq!(batch.part(Some(8)), Part::Body(4));
+        assert_eq!(batch.part(Some(10)), Part::Ours);
     }
 }
