@@ -70,7 +70,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         verbosity,
         global.message_format == MessageFormat::Human,
     );
-    let report = Arc::new(Report::new(term, global.message_format));
+    let here = std::env::current_dir().unwrap_or_default();
+    let report = Arc::new(Report::new(term, global.message_format, here));
     let context = Context {
         selection,
         global,
@@ -133,11 +134,12 @@ impl Context {
             return Ok(());
         }
         if !self.report.may_ask() {
-            return Err(
-                Problem::new(Exit::Usage, format!("nobody is there to be asked: {question}"))
-                    .with_note("nothing was changed")
-                    .with_help("say yes with `--yes`"),
-            );
+            return Err(Problem::new(
+                Exit::Usage,
+                format!("nobody is there to be asked: {question}"),
+            )
+            .with_note("nothing was changed")
+            .with_help("say yes with `--yes`"));
         }
         if self.report.ask(question) {
             return Ok(());

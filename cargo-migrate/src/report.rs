@@ -4,11 +4,11 @@
 mod json;
 mod text;
 
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use indicatif::ProgressBar;
 use migrate_core::{Direction, State};
 
 use crate::cli::MessageFormat;
@@ -16,7 +16,7 @@ use crate::exit::Exit;
 pub use crate::problem::Did;
 use crate::problem::Problem;
 use crate::target::Target;
-use crate::term::{Term, Verbosity};
+use crate::term::{Bar, Term, Verbosity};
 
 /// Something that a command tells.
 #[expect(
@@ -167,16 +167,19 @@ pub struct Attempted<'a> {
 pub struct Report {
     term: Term,
     format: MessageFormat,
-    bars: Mutex<Vec<(String, ProgressBar)>>,
+    /// Paths below it are shown from there.
+    here: PathBuf,
+    bars: Mutex<Vec<(String, Bar)>>,
 }
 
 impl Report {
-    /// A report in `format` on `term`.
+    /// A report in `format` on `term`, for somebody in the directory `here`.
     #[must_use]
-    pub fn new(term: Term, format: MessageFormat) -> Self {
+    pub fn new(term: Term, format: MessageFormat, here: PathBuf) -> Self {
         Self {
             term,
             format,
+            here,
             bars: Mutex::new(Vec::new()),
         }
     }
@@ -185,14 +188,14 @@ impl Report {
     pub fn tell(&self, message: Message<'_>) {
         self.draw(&message);
         match self.format {
-            MessageFormat::Human => text::tell(&self.term, &message),
+            MessageFormat::Human => text::tell(&self.term, &self.here, &message),
             MessageFormat::Json => {
                 if let Some(line) = json::line(&message) {
                     self.term.line(&line);
                 }
                 // A person may sit before the machine: problems are talk, too.
                 if matches!(message, Message::Problem { .. } | Message::Warning { .. }) {
-                    text::tell(&self.term, &message);
+                    text::tell(&self.term, &self.here, &message);
                 }
             }
         }
@@ -201,7 +204,7 @@ impl Report {
     /// Keeps the bars of the running targets.
     fn draw(&self, message: &Message<'_>) {
         let mut bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
-        let bar = |bars: &[(String, ProgressBar)], target: &Target| {
+        let bar = |bars: &[(String, Bar)], target: &Target| {
             let label = target.label();
             bars.iter()
                 .find(|(of, _)| *of == label)
@@ -217,17 +220,17 @@ impl Report {
             }
             Message::Running { target, migration } => {
                 if let Some(bar) = bar(&bars, target) {
-                    bar.set_message(migration.name.to_owned());
+                    bar.on(migration.name);
                 }
             }
             Message::Ran { target, .. } => {
                 if let Some(bar) = bar(&bars, target) {
-                    bar.inc(1);
+                    bar.advance();
                 }
             }
             Message::TargetFinished { target, .. } => {
                 if let Some(bar) = bar(&bars, target) {
-                    bar.finish_and_clear();
+                    bar.finish();
                     bars.retain(|(of, _)| *of != target.label());
                 }
             }

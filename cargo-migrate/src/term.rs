@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 const GOOD: Style = AnsiColor::BrightGreen.on_default().bold();
 const BUSY: Style = AnsiColor::BrightCyan.on_default().bold();
+const BAD: Style = AnsiColor::BrightRed.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
 /// How much to say.
@@ -30,6 +31,29 @@ pub enum Tone {
     Good,
     /// Under way.
     Busy,
+    /// Not as it should be.
+    Bad,
+}
+
+/// The bar of one target; gone when finished.
+#[derive(Debug, Clone)]
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// What it is about now.
+    pub fn on(&self, text: &str) {
+        self.0.set_message(text.to_owned());
+    }
+
+    /// One more is done.
+    pub fn advance(&self) {
+        self.0.inc(1);
+    }
+
+    /// All are done.
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
 }
 
 /// Both output streams.
@@ -75,6 +99,7 @@ impl Term {
             let style = match tone {
                 Tone::Good => GOOD,
                 Tone::Busy => BUSY,
+                Tone::Bad => BAD,
             };
             self.error_line(&format!("{style}{verb:>12}{style:#} {text}"));
         }
@@ -124,7 +149,7 @@ impl Term {
 
     /// A bar of `length` migrations for one target.
     #[must_use]
-    pub fn bar(&self, label: &str, length: usize) -> Option<ProgressBar> {
+    pub fn bar(&self, label: &str, length: usize) -> Option<Bar> {
         let bars = self.bars.as_ref()?;
         let bar = bars.add(ProgressBar::new(length as u64));
         if let Ok(style) = ProgressStyle::with_template(
@@ -134,7 +159,7 @@ impl Term {
         }
         bar.set_prefix(label.to_owned());
         bar.enable_steady_tick(Duration::from_millis(250));
-        Some(bar)
+        Some(Bar(bar))
     }
 
     /// Asks for a yes; anything else is a no.

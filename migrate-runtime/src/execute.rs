@@ -3,22 +3,23 @@
 
 mod prepare;
 mod steps;
+mod upkeep;
+mod whole;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use migrate_core::RunMode;
 use migrate_core::{
-    AttemptState, Catalog, Direction, Divergence, Down, Goal, History, Plan, PlanError, Step, Up,
-    Version, plan,
+    Catalog, Direction, Divergence, Down, Goal, History, Plan, PlanError, Step, Up, Version, plan,
 };
 
 use self::prepare::{Prepared, prepare};
-use crate::backend::{Backend, Claim, LockScope, Outcome, Pace, Stop};
+use crate::backend::{Backend, Claim, LockScope, Outcome, Stop};
 use crate::error::{DatabaseErrorKind, Error, Remains};
 use crate::event::Event;
 use crate::lock::Wait;
-use crate::migrator::{Options, Resolution, Scope};
+use crate::migrator::{Options, Scope};
 use crate::reading;
 
 /// Tries of a migration that waits for a lock of the application's.
@@ -96,56 +97,6 @@ impl<'r> Run<'r> {
             }
             other => other,
         }
-    }
-
-    /// Makes the tables, under the lock and with the waiting of a run.
-    pub(crate) fn create_tables(&mut self) -> Result<(), Error> {
-        let mut wait = Wait::new(self.options.lock_wait);
-        loop {
-            self.heed_interrupt()?;
-            reading::read(self.backend, self.catalog)?;
-            match self.claimed(LockScope::Transaction) {
-                Ok(Claim::Ready) => break,
-                Ok(Claim::Fresh) => {}
-                Ok(Claim::Busy) => self.wait_for_the_lock(&mut wait)?,
-                Err(error) => return Err(error),
-            }
-        }
-        self.backend.release();
-        Ok(())
-    }
-
-    /// Writes what a person found of a statement in doubt.
-    pub(crate) fn resolve(
-        &mut self,
-        version: &Version,
-        step: usize,
-        resolution: Resolution,
-    ) -> Result<bool, Error> {
-        let mut wait = Wait::new(self.options.lock_wait);
-        let resolved = loop {
-            self.heed_interrupt()?;
-            let history = reading::read(self.backend, self.catalog)?;
-            if !self.claim_for_certainty(&mut wait)? {
-                continue;
-            }
-            let unfinished = history.unfinished.get(version);
-            let doubt = unfinished
-                .filter(|unfinished| unfinished.state == AttemptState::InDoubt { statement: step });
-            let Some(doubt) = doubt else { break Ok(false) };
-            let store = self.backend.store();
-            let sql = match resolution {
-                Resolution::Done => store.finish_step(doubt.attempt, step),
-                Resolution::Retry => store.forget_step(doubt.attempt, step),
-            };
-            break self
-                .backend
-                .write(&sql)
-                .map(|()| true)
-                .map_err(Error::database("cannot write the journal"));
-        };
-        self.backend.release();
-        resolved
     }
 
     fn reach_locked(&mut self, mut goal: Goal) -> Result<(), Error> {
@@ -400,93 +351,6 @@ impl<'r> Run<'r> {
                 Err(prepared.failure(step, statement, range, error.message, Remains::RolledBack))
             }
         }
-    }
-
-    /// The whole plan in one transaction.
-    fn whole(&mut self, plan: &Plan) -> Result<Went, Error> {
-        if self
-            .backend
-            .begin_run()
-            .map_err(Error::database("cannot begin the transaction"))?
-            == Claim::Busy
-        {
-            return Ok(Went::Again);
-        }
-        match self.whole_begun(plan, None) {
-            // The server did not say where: once more, slowly at that one.
-            Err(Error::Failed(failure)) if failure.statement.is_none() => {
-                self.backend.rollback();
-                if self
-                    .backend
-                    .begin_run()
-                    .map_err(Error::database("cannot begin the transaction"))?
-                    == Claim::Busy
-                {
-                    return Ok(Went::Again);
-                }
-                self.whole_begun(plan, Some(&failure.version))
-                    .inspect_err(|_| self.backend.rollback())?;
-            }
-            other => other.inspect_err(|_| self.backend.rollback())?,
-        }
-        Ok(Went::Done)
-    }
-
-    fn whole_begun(&mut self, plan: &Plan, slowly: Option<&Version>) -> Result<(), Error> {
-        let mut finished = Vec::new();
-        for (n, step) in plan.steps.iter().enumerate() {
-            self.heed_interrupt()?;
-            (self.tell)(Event::Started {
-                step,
-                number: n + 1,
-                total: plan.steps.len(),
-            });
-            let began = Instant::now();
-            let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
-            let pace = if slowly == Some(&step.version) {
-                Pace::Statements
-            } else {
-                Pace::Batch
-            };
-            match self
-                .backend
-                .apply_in_run(&prepared.work(step, self.options), pace)
-            {
-                Ok(()) => finished.push((step, began.elapsed(), prepared.script.statements.len())),
-                Err(Stop::Database(source)) => {
-                    return Err(Error::database("cannot record the migration")(source));
-                }
-                Err(Stop::Migration {
-                    statement,
-                    range,
-                    error,
-                }) => {
-                    return Err(prepared.failure(
-                        step,
-                        statement,
-                        range,
-                        error.message,
-                        Remains::RunRolledBack,
-                    ));
-                }
-            }
-        }
-        self.backend
-            .commit_run()
-            .map_err(Error::database("cannot commit the run"))?;
-        for (step, duration, statements) in finished {
-            (self.tell)(Event::Finished {
-                step,
-                duration,
-                statements,
-            });
-            self.report.done.push(Done {
-                step: step.clone(),
-                duration,
-                statements,
-            });
-        }
-        Ok(())
     }
 
     /// Settles what is in doubt where the database itself can tell; says

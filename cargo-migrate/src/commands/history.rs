@@ -63,6 +63,12 @@ fn show(
             tool: None,
             error: None,
         });
+    if attempts.is_empty() && history.applied.is_empty() {
+        context.report.tell(Message::Note {
+            target,
+            text: "nothing was run yet",
+        });
+    }
     for attempt in ours.chain(theirs).take(args.limit.unwrap_or(usize::MAX)) {
         context.report.tell(Message::Attempt {
             target,

@@ -110,7 +110,7 @@ fn may_revert(context: &Context, target: &Target, back: &Down) -> Result<(), Pro
     problem.notes.push("nothing was changed".into());
     problem.did = Did::default();
     Err(problem.with_help(format!(
-        "`cargo migrate revert{} --to {argument}`",
+        "`cargo migrate revert{} --to {argument}` does that, and so does `--yes`",
         target.package_flag()
     )))
 }

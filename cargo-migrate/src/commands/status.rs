@@ -29,6 +29,16 @@ pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Problem>
 fn show(context: &Context, args: &StatusArgs, target: &Target, entries: &[Entry]) -> Finished {
     context.report.tell(Message::Listing { target });
     let mut finished = Finished::default();
+    if entries.is_empty() {
+        let text = format!(
+            "no migrations yet; `cargo migrate new <name>{}` writes the first",
+            target.package_flag()
+        );
+        context.report.tell(Message::Note {
+            target,
+            text: &text,
+        });
+    }
     for entry in entries {
         let exit = exit_of(&entry.state);
         if args.exit_code {

@@ -20,7 +20,7 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 const ODD: Style = AnsiColor::Yellow.on_default();
 
-pub(super) fn tell(term: &Term, message: &Message<'_>) {
+pub(super) fn tell(term: &Term, here: &Path, message: &Message<'_>) {
     match message {
         Message::Started { .. } => {}
         Message::FileCreated { path, .. } => {
@@ -135,7 +135,7 @@ pub(super) fn tell(term: &Term, message: &Message<'_>) {
         Message::Warning { text } => term.warning(text),
         Message::Problem { problem, .. } => {
             for problem in std::iter::once(*problem).chain(&problem.others) {
-                term.error_line(&render(problem));
+                term.error_line(&render(problem, here));
             }
         }
         Message::TargetFinished { .. } => {}
@@ -168,14 +168,14 @@ fn finished(term: &Term, exit: Exit, targets: usize, did: Did, elapsed: Duration
             "nothing done".to_owned()
         });
     }
-    if exit != Exit::Fine {
-        parts.push(format!("exit {}", exit.code()));
-    }
-    term.status(
-        Tone::Good,
-        "Finished",
-        &format!("{services}: {} in {}", parts.join(", "), time(elapsed)),
-    );
+    let (tone, code) = if exit == Exit::Fine {
+        (Tone::Good, String::new())
+    } else {
+        (Tone::Bad, format!(" (exit {})", exit.code()))
+    };
+    let (parts, took) = (parts.join(", "), time(elapsed));
+    let text = format!("{services}: {parts} in {took}{code}");
+    term.status(tone, "Finished", &text);
 }
 
 fn listed(migration: &Listed<'_>) -> String {
@@ -254,12 +254,12 @@ fn time(duration: Duration) -> String {
 }
 
 /// A problem as rustc shows one.
-fn render(problem: &Problem) -> String {
+fn render(problem: &Problem, here: &Path) -> String {
     let headline = problem.headline();
     let paths: Vec<String> = problem
         .excerpts
         .iter()
-        .map(|excerpt| shown(&excerpt.path))
+        .map(|excerpt| shown(&excerpt.path, here))
         .collect();
     let places: Vec<Element<'_>> = problem
         .excerpts
@@ -298,12 +298,11 @@ fn element<'a>(excerpt: &'a Excerpt, path: &'a str) -> Element<'a> {
 }
 
 /// A path as short as it can be clicked: from the current directory, if below.
-fn shown(path: &Path) -> String {
-    let here = std::env::current_dir().ok();
-    let short = here
-        .as_deref()
-        .and_then(|here| path.strip_prefix(here).ok());
-    short.unwrap_or(path).display().to_string()
+fn shown(path: &Path, here: &Path) -> String {
+    path.strip_prefix(here)
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
 #[cfg(test)]

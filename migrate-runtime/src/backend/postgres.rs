@@ -1,6 +1,7 @@
 //! PostgreSQL: one round trip a migration, with the transaction's own lock and
 //! the history row first. Generic over Diesel's connections.
 
+mod again;
 mod batch;
 mod facts;
 mod index;
@@ -12,6 +13,7 @@ use diesel::pg::Pg;
 use diesel::{Connection, RunQueryDsl};
 use migrate_core::{Dialect, Direction};
 
+use self::again::{LOCK_TIMEOUT, Suspicion, suspicion, timed};
 use self::batch::{Batch, Part};
 use self::facts::Facts;
 use super::{
@@ -26,7 +28,6 @@ use crate::store::{AttemptEnd, Runner, Store};
 // Texts of our own, which come back whatever language the server speaks.
 const LOCK_NOT_OURS: &str = "cargo-migrate: lock not ours";
 const NOT_APPLIED: &str = "cargo-migrate: not applied";
-const LOCK_TIMEOUT: &str = "cargo-migrate: lock timeout";
 
 /// Names of one service on one PostgreSQL database.
 #[derive(Debug, Clone)]
@@ -150,95 +151,6 @@ where
         }
         (error.kind == DatabaseErrorKind::Closed).then(|| Err(Stop::Database(error.clone())))
     }
-
-    /// The transaction once more, statement by statement: names the one that
-    /// fails, or commits.
-    ///
-    /// `timed_out`: each statement runs in a block that turns a lock timeout
-    /// into our own text, because Diesel hides the SQLSTATE and the server may
-    /// speak any language.
-    fn apply_by_statements(
-        &mut self,
-        work: &Work<'_>,
-        suspicion: Suspicion,
-    ) -> Result<Outcome, Stop> {
-        let begun = self.execute(&self.begin(work));
-        let outcome = match begun {
-            Ok(()) => self.statements_and_end(work, suspicion),
-            Err(error) => self.ours(&error).unwrap_or(Err(Stop::Database(error))),
-        };
-        if !matches!(outcome, Ok(Outcome::Done)) {
-            self.rollback();
-        }
-        outcome
-    }
-
-    fn statements_and_end(
-        &mut self,
-        work: &Work<'_>,
-        suspicion: Suspicion,
-    ) -> Result<Outcome, Stop> {
-        for (n, statement) in work.script.statements.iter().enumerate() {
-            let text = &work.text[statement.range.clone()];
-            let sent = match suspicion {
-                Suspicion::None => text.to_owned(),
-                Suspicion::LockTimeout => timed(text),
-            };
-            let Err(error) = self.execute(&sent) else {
-                continue;
-            };
-            if error.message.contains(LOCK_TIMEOUT) {
-                return Ok(Outcome::LockTimeout { statement: Some(n) });
-            }
-            if error.kind == DatabaseErrorKind::Closed {
-                return Err(Stop::Database(error));
-            }
-            let range = Some(first_line(work.text, &statement.range));
-            return Err(Stop::Migration {
-                statement: Some(n),
-                range,
-                error,
-            });
-        }
-        self.execute(&self.end(work)).map_err(Stop::Database)?;
-        match self.execute("COMMIT") {
-            Ok(()) => Ok(Outcome::Done),
-            Err(error) if error.kind == DatabaseErrorKind::Closed => Err(Stop::Database(error)),
-            // Deferred constraints are checked by COMMIT.
-            Err(error) => Err(Stop::Migration {
-                statement: None,
-                range: None,
-                error,
-            }),
-        }
-    }
-}
-
-/// Whether a failed migration may have run into its lock timeout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Suspicion {
-    None,
-    LockTimeout,
-}
-
-/// Whether an error without a place may be a lock timeout: by the time that
-/// passed, for Diesel hides the SQLSTATE and the server speaks any language.
-fn suspicion(error: &DatabaseError, lock_timeout: Duration, elapsed: Duration) -> Suspicion {
-    let may_have_waited = !lock_timeout.is_zero() && elapsed >= lock_timeout;
-    if may_have_waited && error.kind == DatabaseErrorKind::Other {
-        Suspicion::LockTimeout
-    } else {
-        Suspicion::None
-    }
-}
-
-/// A statement in a block that turns a lock timeout into our own text.
-fn timed(statement: &str) -> String {
-    let run = dollar(statement);
-    let body = format!(
-        "BEGIN EXECUTE {run}; EXCEPTION WHEN lock_not_available THEN RAISE EXCEPTION '{LOCK_TIMEOUT}'; END"
-    );
-    format!("DO {}", dollar(&body))
 }
 
 fn timeouts(lock: Duration, statement: Duration) -> String {

@@ -1,0 +1,110 @@
+//! A failed transaction once more, slowly: which statement fails where the
+//! server gives no position, and whether it was the lock timeout.
+
+use std::time::Duration;
+
+use diesel::Connection;
+use diesel::connection::LoadConnection;
+use diesel::pg::Pg;
+
+use super::Postgres;
+use crate::backend::{Backend, Outcome, Stop, Work, first_line};
+use crate::error::{DatabaseError, DatabaseErrorKind};
+use crate::quote::dollar;
+
+/// A text of our own, which comes back whatever language the server speaks.
+pub(super) const LOCK_TIMEOUT: &str = "cargo-migrate: lock timeout";
+
+/// Whether a failed migration may have run into its lock timeout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Suspicion {
+    None,
+    LockTimeout,
+}
+
+/// Whether an error without a place may be a lock timeout: by the time that
+/// passed, for Diesel hides the SQLSTATE and the server speaks any language.
+pub(super) fn suspicion(
+    error: &DatabaseError,
+    lock_timeout: Duration,
+    elapsed: Duration,
+) -> Suspicion {
+    let may_have_waited = !lock_timeout.is_zero() && elapsed >= lock_timeout;
+    if may_have_waited && error.kind == DatabaseErrorKind::Other {
+        Suspicion::LockTimeout
+    } else {
+        Suspicion::None
+    }
+}
+
+/// A statement in a block that turns a lock timeout into our own text.
+pub(super) fn timed(statement: &str) -> String {
+    let run = dollar(statement);
+    let body = format!(
+        "BEGIN EXECUTE {run}; EXCEPTION WHEN lock_not_available THEN RAISE EXCEPTION '{LOCK_TIMEOUT}'; END"
+    );
+    format!("DO {}", dollar(&body))
+}
+
+impl<C> Postgres<C>
+where
+    C: Connection<Backend = Pg> + LoadConnection,
+{
+    /// The transaction once more, statement by statement: names the one that
+    /// fails, or commits.
+    pub(super) fn apply_by_statements(
+        &mut self,
+        work: &Work<'_>,
+        suspicion: Suspicion,
+    ) -> Result<Outcome, Stop> {
+        let begun = self.execute(&self.begin(work));
+        let outcome = match begun {
+            Ok(()) => self.statements_and_end(work, suspicion),
+            Err(error) => self.ours(&error).unwrap_or(Err(Stop::Database(error))),
+        };
+        if !matches!(outcome, Ok(Outcome::Done)) {
+            self.rollback();
+        }
+        outcome
+    }
+
+    fn statements_and_end(
+        &mut self,
+        work: &Work<'_>,
+        suspicion: Suspicion,
+    ) -> Result<Outcome, Stop> {
+        for (n, statement) in work.script.statements.iter().enumerate() {
+            let text = &work.text[statement.range.clone()];
+            let sent = match suspicion {
+                Suspicion::None => text.to_owned(),
+                Suspicion::LockTimeout => timed(text),
+            };
+            let Err(error) = self.execute(&sent) else {
+                continue;
+            };
+            if error.message.contains(LOCK_TIMEOUT) {
+                return Ok(Outcome::LockTimeout { statement: Some(n) });
+            }
+            if error.kind == DatabaseErrorKind::Closed {
+                return Err(Stop::Database(error));
+            }
+            let range = Some(first_line(work.text, &statement.range));
+            return Err(Stop::Migration {
+                statement: Some(n),
+                range,
+                error,
+            });
+        }
+        self.execute(&self.end(work)).map_err(Stop::Database)?;
+        match self.execute("COMMIT") {
+            Ok(()) => Ok(Outcome::Done),
+            Err(error) if error.kind == DatabaseErrorKind::Closed => Err(Stop::Database(error)),
+            // Deferred constraints are checked by COMMIT.
+            Err(error) => Err(Stop::Migration {
+                statement: None,
+                range: None,
+                error,
+            }),
+        }
+    }
+}
