@@ -468,12 +468,12 @@ where
             body: statement,
             after: String::new(),
         };
-        batch
-            .send(&mut self.connection)
-            .map_err(|(part, error)| StatementError {
-                error,
-                offset: part.offset(),
-            })
+        batch.send(&mut self.connection).map_err(|(part, error)| {
+            // A block with a BEGIN of its own is open still.
+            self.rollback();
+            let offset = part.offset();
+            StatementError { error, offset }
+        })
     }
 
     fn heal(&mut self, statement: &str) -> Result<(), DatabaseError> {

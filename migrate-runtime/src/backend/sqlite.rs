@@ -298,9 +298,11 @@ where
     }
 
     fn run_alone(&mut self, statement: &str) -> Result<(), StatementError> {
-        self.execute(statement).map_err(|error| StatementError {
-            offset: offset::of_error(statement, &error.message),
-            error,
+        self.execute(statement).map_err(|error| {
+            // A block with a BEGIN of its own is open still.
+            self.rollback();
+            let offset = offset::of_error(statement, &error.message);
+            StatementError { error, offset }
         })
     }
 

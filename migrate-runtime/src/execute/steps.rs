@@ -2,6 +2,7 @@
 //! transaction with its record does; what cannot is recorded as begun before
 //! it runs, so that after a crash we say "in doubt" instead of running it twice.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use migrate_core::Checksum;
@@ -139,16 +140,22 @@ impl Attempt<'_> {
                 ))?;
             }
             let due = std::mem::take(&mut self.due);
-            let ran = match statement.kind {
-                StatementKind::Dml | StatementKind::Ddl => {
+            let within = match statement.kind {
+                StatementKind::Dml | StatementKind::Ddl => Some(0..text.len()),
+                StatementKind::Block => inside_of_block(text, self.backend),
+                StatementKind::Alone => None,
+            };
+            let ran = match within {
+                Some(within) => {
                     let after = self.backend.store().record_step(self.id, n, checksum);
-                    let ran = self.recorded(&due, text, &after, options, tell);
-                    if ran.is_err() {
+                    let ran = self.recorded(&due, &text[within.clone()], &after, options, tell);
+                    ran.map_err(|error| {
                         self.due = due;
-                    }
-                    ran
+                        let offset = error.offset.map(|offset| within.start + offset);
+                        StatementError { offset, ..error }
+                    })
                 }
-                StatementKind::Alone | StatementKind::Block => self.alone(n, text, checksum, &due),
+                None => self.alone(n, text, checksum, &due),
             };
             ran.map_err(|error| self.failed(n, n - 1, &error))?;
         }
@@ -260,6 +267,43 @@ impl Attempt<'_> {
             Err(error) => self.recording(error),
         }
     }
+}
+
+/// What stands between a block's plain BEGIN and its COMMIT: it runs in a
+/// transaction of ours, together with its record. A BEGIN that asks for more
+/// than a transaction keeps its own.
+fn inside_of_block(text: &str, backend: &dyn Backend) -> Option<Range<usize>> {
+    let statements = migrate_core::split(text, backend.dialect()).ok()?;
+    let [begin, inside @ .., commit] = &statements[..] else {
+        return None;
+    };
+    let plain = |range: &Range<usize>| {
+        let words = text[range.clone()].split_ascii_whitespace();
+        words
+            .map(str::to_ascii_lowercase)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let begins = [
+        "begin",
+        "begin work",
+        "begin transaction",
+        "start transaction",
+        "begin immediate",
+        "begin immediate transaction",
+    ];
+    let commits = [
+        "commit",
+        "commit work",
+        "commit transaction",
+        "end",
+        "end transaction",
+        "end work",
+    ];
+    let ours = begins.contains(&plain(&begin.range).as_str())
+        && commits.contains(&plain(&commit.range).as_str());
+    let (first, last) = (inside.first()?, inside.last()?);
+    ours.then_some(first.range.start..last.range.end)
 }
 
 /// Whether a statement only sets something for its session.
