@@ -26,7 +26,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use migrate_runtime::Interrupt;
+use migrate_runtime::{Interrupt, Runner};
 
 use crate::cli::{self, Cli, Command, GlobalArgs, MessageFormat, SelectionArgs};
 use crate::exit::Exit;
@@ -40,6 +40,7 @@ struct Context {
     global: GlobalArgs,
     report: Arc<Report>,
     interrupt: Interrupt,
+    runner: Runner,
     began: Instant,
 }
 
@@ -77,6 +78,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         global,
         report,
         interrupt: Interrupt::default(),
+        runner: Runner::this_process(concat!("cargo-migrate ", env!("CARGO_PKG_VERSION"))),
         began,
     };
     context.dispatch(&command).into()

@@ -1,6 +1,7 @@
 //! The migrator: one catalog, the options of a run, and the verbs. The command
 //! and every service call these; there is no other run loop.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use migrate_core::{Catalog, Goal, History, Plan, Policy, Version, plan};
@@ -63,14 +64,22 @@ impl Runner {
     /// This process, with a new run id.
     #[must_use]
     pub fn this_process(tool: &str) -> Self {
-        let user = whoami::username().unwrap_or_else(|_| "unknown".to_owned());
-        let host = whoami::hostname().unwrap_or_else(|_| "unknown".to_owned());
         Self {
             run_id: format!("{:016x}", random()),
-            applied_by: format!("{user}@{host}"),
+            applied_by: user_at_host().to_owned(),
             tool: tool.to_owned(),
         }
     }
+}
+
+/// Asked once: a user's name may come from a directory server.
+fn user_at_host() -> &'static str {
+    static ANSWER: OnceLock<String> = OnceLock::new();
+    ANSWER.get_or_init(|| {
+        let user = whoami::username().unwrap_or_else(|_| "unknown".to_owned());
+        let host = whoami::hostname().unwrap_or_else(|_| "unknown".to_owned());
+        format!("{user}@{host}")
+    })
 }
 
 /// How to settle a statement in doubt.

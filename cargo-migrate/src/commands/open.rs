@@ -2,7 +2,7 @@
 //! options of a run.
 
 use migrate_core::{Catalog, Policy};
-use migrate_runtime::{Access, Database, Options, Runner, Scope, Session};
+use migrate_runtime::{Access, Database, Options, Scope, Session};
 
 use super::Context;
 use crate::problem::Problem;
@@ -45,7 +45,7 @@ impl Context {
             scope: Scope::EachMigration,
             lock_timeout: target.settings.lock_timeout.unwrap_or_default(),
             statement_timeout: target.settings.statement_timeout.unwrap_or_default(),
-            runner: Runner::this_process(concat!("cargo-migrate ", env!("CARGO_PKG_VERSION"))),
+            runner: self.runner.clone(),
             interrupt: self.interrupt.clone(),
             ..Options::default()
         }

@@ -195,7 +195,7 @@ impl Context {
             self.report.tell(Message::Warning { text: &text });
             exit = exit.and(Exit::Failed);
         }
-        let targets = resolution.targets.len() - skipped.len();
+        let targets = resolution.targets.len() + resolution.unresolved.len() - skipped.len();
         let told = manner.summary == Summary::Told
             || self.global.message_format == crate::cli::MessageFormat::Json;
         if told {

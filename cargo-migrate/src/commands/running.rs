@@ -128,6 +128,18 @@ impl Teller<'_> {
                 target,
                 text: &note.to_string(),
             }),
+            Event::FileNote { step, note } => {
+                let file = step.direction.file_name();
+                let place = note.place();
+                let text = format!(
+                    "migration {}: {note} ({file}:{}:{})",
+                    step.name, place.line, place.column
+                );
+                report.tell(Message::Note {
+                    target,
+                    text: &text,
+                });
+            }
             Event::Waiting { holder, waited } => {
                 // Short waits are everyday life between replicas.
                 let due = told

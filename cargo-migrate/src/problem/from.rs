@@ -184,13 +184,26 @@ impl From<&Unresolved> for Problem {
 }
 
 fn finding_problem(target: &Target, finding: &CatalogFinding) -> Problem {
-    let mut problem = Problem::new(Exit::Failed, finding.to_string())
+    // The migration's directory is the first name below the set's own.
+    let migration = target
+        .directories
+        .iter()
+        .filter_map(|set| finding.path.strip_prefix(set).ok()?.components().next())
+        .map(|name| name.as_os_str().to_string_lossy().into_owned())
+        .next();
+    let title = match migration {
+        Some(name) => format!("migration {name}: {finding}"),
+        None => finding.to_string(),
+    };
+    let mut problem = Problem::new(Exit::Failed, title)
         .with_help(finding.problem.help())
         .of(&target.label());
     let mut excerpt = Excerpt::path(&finding.path);
     if let Some(place) = finding.place
         && let Ok(text) = std::fs::read_to_string(&finding.path)
     {
+        // The place counts from behind a byte order mark.
+        let text = text.trim_start_matches('\u{feff}').to_owned();
         let offset = byte_of(&text, place);
         excerpt.range =
             Some(offset..offset + text[offset..].chars().next().map_or(0, char::len_utf8));
