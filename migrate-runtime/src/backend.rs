@@ -7,6 +7,8 @@ pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI32;
 use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -15,14 +17,15 @@ use migrate_core::Script;
 use migrate_core::{Dialect, Direction, Version};
 
 use crate::error::DatabaseError;
+use crate::interrupt::Interrupt;
 use crate::store::{Attempt, Runner, Store};
 
 /// One database, opened.
 pub(crate) trait Backend {
     fn dialect(&self) -> Dialect;
 
-    /// The server's process that works for us, once `read` has asked it.
-    fn server_process(&self) -> Option<i32> {
+    /// Where `read` notes the server's process that works for us; 0 before.
+    fn server_process(&self) -> Option<Arc<AtomicI32>> {
         None
     }
 
@@ -59,7 +62,7 @@ pub(crate) trait Backend {
     fn begin_run(&mut self) -> Result<Claim, DatabaseError>;
 
     /// Runs a migration inside the transaction of the run.
-    fn apply_in_run(&mut self, work: &Work<'_>, pace: Pace) -> Result<(), Stop>;
+    fn apply_in_run(&mut self, work: &Work<'_>, pace: Pace) -> Result<Outcome, Stop>;
 
     /// Commits the transaction of the run.
     fn commit_run(&mut self) -> Result<(), DatabaseError>;
@@ -130,6 +133,8 @@ pub(crate) enum Pace {
     Batch,
     /// Statement by statement, to learn which one fails.
     Statements,
+    /// The same, to learn also whether it was the lock timeout.
+    Timed,
 }
 
 /// One migration, ready to be run.
@@ -145,6 +150,8 @@ pub(crate) struct Work<'a> {
     pub(crate) runner: &'a Runner,
     pub(crate) lock_timeout: Duration,
     pub(crate) statement_timeout: Duration,
+    /// Once it is asked, an error is its doing, and nothing is tried again.
+    pub(crate) interrupt: &'a Interrupt,
 }
 
 impl Work<'_> {
@@ -169,6 +176,8 @@ pub(crate) struct Recorded<'a> {
     pub(crate) after: &'a str,
     pub(crate) lock_timeout: Duration,
     pub(crate) statement_timeout: Duration,
+    /// Once it is asked, an error is its doing, and nothing is tried again.
+    pub(crate) interrupt: &'a Interrupt,
 }
 
 /// How a migration in a transaction came out, if it did not fail.

@@ -206,7 +206,7 @@ pub enum Error {
         statement: usize,
     },
     /// The lock could not be had in time.
-    #[error("another runner holds the migration lock, waited {waited:?}{}", holder.as_deref().map(|holder| format!(" ({holder})")).unwrap_or_default())]
+    #[error("another runner holds the migration lock, waited {:.1} s{}", .waited.as_secs_f64(), holder.as_deref().map(|holder| format!(" ({holder})")).unwrap_or_default())]
     LockHeld {
         /// For how long.
         waited: Duration,

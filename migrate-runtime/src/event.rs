@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use migrate_core::{PlanNote, Step};
+use migrate_core::{Note as ScriptNote, PlanNote, Step};
 
 /// Something that happened to one database.
 #[derive(Debug, Clone)]
@@ -15,6 +15,13 @@ pub enum Event<'a> {
     },
     /// Worth saying, stops nothing.
     Note(&'a PlanNote),
+    /// Worth saying of a migration's file, stops nothing.
+    FileNote {
+        /// Which migration.
+        step: &'a Step,
+        /// What.
+        note: &'a ScriptNote,
+    },
     /// Another runner has the lock; sent on each try.
     Waiting {
         /// Who has it, as far as the database tells.

@@ -139,11 +139,12 @@ impl<'r> Run<'r> {
             (self.tell)(Event::Planned {
                 steps: plan.steps.len(),
             });
-            let (done, went) = match self.options.scope {
+            let (at, went) = match self.options.scope {
                 Scope::EachMigration => self.each(&plan, tries)?,
-                Scope::WholeRun => (0, self.whole(&plan)?),
+                Scope::WholeRun => self.whole(&plan, tries)?,
             };
-            if done > 0 {
+            // Of a whole run nothing is done before all of it is.
+            if at > 0 && self.options.scope == Scope::EachMigration {
                 wait.reset();
                 tries = 0;
             }
@@ -152,7 +153,7 @@ impl<'r> Run<'r> {
                 Went::Again => self.wait_for_the_lock(&mut wait)?,
                 Went::Contended(statement) => {
                     tries += 1;
-                    self.contended(&plan.steps[done], statement, tries)?;
+                    self.contended(&plan.steps[at], statement, tries)?;
                 }
             }
         }
@@ -191,6 +192,9 @@ impl<'r> Run<'r> {
                             "migration {} runs outside a transaction",
                             step.name
                         )));
+                    }
+                    for note in &prepared.script.notes {
+                        (self.tell)(Event::FileNote { step, note });
                     }
                     self.admitted.insert(key);
                 }

@@ -1,9 +1,43 @@
 //! The migration engine that each service embeds and that `cargo migrate`
 //! calls: reads what a database says was applied, plans, and executes, safely
 //! with any number of concurrent runners.
+//!
+//! A service that brings its database up to date when it starts, with any
+//! number of replicas at once:
+//!
+#![cfg_attr(feature = "sqlite", doc = "```")]
+#![cfg_attr(not(feature = "sqlite"), doc = "```ignore")]
+//! use migrate_runtime::core::{Goal, Up};
+//! use migrate_runtime::{
+//!     Access, Database, DatabaseUrl, Migrations, Migrator, Report, Session, embed_migrations,
+//! };
+//!
+//! static MIGRATIONS: Migrations = embed_migrations!("tests/sets/cart");
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let url = DatabaseUrl::parse("sqlite::memory:")?;
+//! let catalog = MIGRATIONS.catalog()?;
+//! let mut database = Database::open(&url, &Session::new("cart", Access::Write))?;
+//! let mut report = Report::default();
+//! Migrator::new(&catalog).run(&mut database, &Goal::Up(Up::Latest), &mut report)?;
+//! assert_eq!(report.done.len(), 3);
+//! # Ok(())
+//! # }
+//! ```
+
+// A build with one backend leaves unused what only another one needs.
+#![cfg_attr(
+    not(all(feature = "postgres", feature = "sqlite")),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "some parts are one backend's alone"
+    )
+)]
 
 mod admin;
 mod backend;
+mod embedded;
 mod error;
 mod event;
 mod execute;
@@ -18,6 +52,7 @@ mod url;
 
 pub use admin::{AdminError, Created, Dropped, create_database, drop_database, is_reachable};
 pub use backend::AttemptRow;
+pub use embedded::{EmbeddedError, EmbeddedMigration, Migrations};
 pub use error::{
     DatabaseError, DatabaseErrorKind, Error, Failure, OpenError, OpenReason, RefusedFile, Remains,
 };
@@ -26,6 +61,8 @@ pub use execute::{Done, Report};
 pub use interrupt::Interrupt;
 pub use lock::DEFAULT_LOCK_WAIT;
 pub use migrate_core as core;
+#[doc(hidden)]
+pub use migrate_macros::embed_migrations as __embed_migrations;
 pub use migrator::{Migrator, Options, Resolution, Scope};
 pub use open::{Access, Database, Session};
 pub use store::{DEFAULT_HISTORY_TABLE, Runner};

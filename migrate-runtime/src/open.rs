@@ -2,6 +2,8 @@
 //! will be written, so that looking creates nothing.
 
 use std::path::PathBuf;
+#[cfg(feature = "postgres")]
+use std::sync::atomic::Ordering;
 
 use diesel::Connection;
 use diesel::connection::SimpleConnection;
@@ -111,9 +113,13 @@ impl Database {
     /// Cancels the running statement when `interrupt` is triggered.
     pub(crate) fn cancel_on(&mut self, interrupt: &Interrupt) -> Option<CancelGuard> {
         #[cfg(feature = "postgres")]
-        if let Some(pid) = self.backend.server_process() {
+        if let Some(process) = self.backend.server_process() {
             let url = self.url.clone();
             let cancel = move || {
+                let pid = process.load(Ordering::Relaxed);
+                if pid == 0 {
+                    return;
+                }
                 // The server alone can stop a statement; best effort, because
                 // the signal's second arrival ends the process anyway.
                 if let Ok(mut connection) = connect_postgres(&url) {

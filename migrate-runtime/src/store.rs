@@ -164,13 +164,21 @@ impl Store {
         let run_on = self.as_text("h.run_on");
         let columns = "j.id AS attempt, j.name, j.direction, j.state, j.statements_total, j.statements_done, \
                        j.raw_checksum, j.semantic_checksum, j.error";
+        // Per version by the journal's index, and never as a join of groups:
+        // SQLite 3.53 flattens such a join into a quadratic one.
+        let latest = |of: &str| {
+            format!(
+                "(SELECT max(k.id) FROM {journal} k WHERE k.version = {of} \
+                 AND (k.state <> 'failed' OR k.statements_done > 0))"
+            )
+        };
+        let (of_history, of_journal) = (latest("h.version"), latest("j.version"));
         format!(
-            "WITH latest AS (SELECT * FROM {journal} WHERE id IN (SELECT max(id) FROM {journal} \
-             WHERE state <> 'failed' OR statements_done > 0 GROUP BY version)) \
-             SELECT h.version, {run_on} AS run_on, {columns} FROM {history} h LEFT JOIN latest j ON j.version = h.version \
+            "SELECT h.version, {run_on} AS run_on, {columns} FROM {history} h \
+             LEFT JOIN {journal} j ON j.id = {of_history} \
              UNION ALL \
-             SELECT j.version, NULL AS run_on, {columns} FROM latest j \
-             WHERE j.state <> 'done' AND NOT EXISTS (SELECT 1 FROM {history} h WHERE h.version = j.version)"
+             SELECT j.version, NULL AS run_on, {columns} FROM {journal} j WHERE j.state <> 'done' \
+             AND j.id = {of_journal} AND NOT EXISTS (SELECT 1 FROM {history} h WHERE h.version = j.version)"
         )
     }
 

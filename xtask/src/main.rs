@@ -8,6 +8,7 @@
 )]
 
 mod account;
+mod bench;
 mod cargo;
 mod ci_check;
 mod install;
@@ -41,6 +42,8 @@ enum Task {
     Test(test::Options),
     /// Start the tests' servers for work by hand.
     Servers,
+    /// Measure the command against its budget, beside others in the same run.
+    Bench(bench::Options),
     /// Check the rules of this code base that the compiler doesn't know.
     Tidy,
     /// Check the licences of all dependencies against deny.toml.
@@ -49,7 +52,10 @@ enum Task {
     Package,
     /// Own the servers until standard input closes.
     #[command(hide = true)]
-    Supervise,
+    Supervise(supervise::Options),
+    /// Run one program and say what it took.
+    #[command(hide = true)]
+    Measure(bench::MeasureOptions),
 }
 
 fn main() -> ExitCode {
@@ -58,10 +64,12 @@ fn main() -> ExitCode {
         Task::Install(options) => install::run(&options),
         Task::Test(options) => return test::main(&options),
         Task::Servers => servers::run(),
+        Task::Bench(options) => bench::run(&options),
         Task::Tidy => tidy::run(),
         Task::Licences => licences::run(),
         Task::Package => package::run(),
-        Task::Supervise => supervise::run(),
+        Task::Supervise(options) => supervise::run(&options),
+        Task::Measure(options) => bench::measure(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,11 +11,21 @@ use std::io::{self, BufRead, BufReader};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 
 use crate::account;
 
 /// What the tests are told, by the names of environment variables.
 pub(crate) type Variables = BTreeMap<String, String>;
+
+/// What the servers' data is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Durability {
+    /// It doesn't outlive the run: nothing waits for the disk.
+    Throwaway,
+    /// As in production, because time is measured.
+    Durable,
+}
 
 /// Servers that run for as long as this value lives.
 #[derive(Debug)]
@@ -26,17 +36,27 @@ pub(crate) struct Servers {
     variables: Variables,
 }
 
+impl Durability {
+    /// As on the supervisor's command line.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Throwaway => "throwaway",
+            Self::Durable => "durable",
+        }
+    }
+}
+
 impl Servers {
     /// Starts the servers and waits until they take connections.
     ///
     /// # Errors
     /// A server's programs are missing, or it didn't come up; the supervisor
     /// has then said why on standard error and removed everything.
-    pub(crate) fn start() -> Result<Self> {
+    pub(crate) fn start(durability: Durability) -> Result<Self> {
         let executable = env::current_exe().context("failed to find our own executable")?;
         let mut command = Command::new(executable);
         command
-            .arg("supervise")
+            .args(["supervise", "--durability", durability.name()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         // A Ctrl-C in the terminal is for the tests; the supervisor follows
@@ -82,7 +102,7 @@ impl Drop for Servers {
 
 /// Starts the servers, says where they are and waits for Enter or Ctrl-C.
 pub(crate) fn run() -> Result<()> {
-    let servers = Servers::start()?;
+    let servers = Servers::start(Durability::Throwaway)?;
     for (name, value) in servers.variables() {
         println!("export {name}='{value}'");
     }

@@ -7,28 +7,37 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use clap::Args;
 
 use crate::account;
-use crate::servers::Variables;
 use crate::servers::postgres::Postgres;
+use crate::servers::{Durability, Variables};
+
+/// Options of the hidden `supervise`.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// What the servers' data is worth.
+    #[arg(long, value_enum)]
+    durability: Durability,
+}
 
 /// Starts the servers and owns them until standard input closes.
-pub(crate) fn run() -> Result<()> {
+pub(crate) fn run(options: &Options) -> Result<()> {
     // Before anything is started: a directory of our own that goes last.
     let directory = tempfile::Builder::new()
         .prefix("cargo-migrate-servers-")
         .tempdir()
         .context("failed to create a directory for the servers")?;
     account::let_pass(directory.path())?;
-    let outcome = serve(directory.path());
+    let outcome = serve(directory.path(), options.durability);
     directory
         .close()
         .context("failed to remove the servers' directory")?;
     outcome
 }
 
-fn serve(directory: &Path) -> Result<()> {
-    let postgres = Postgres::start(&directory.join("postgres"))?;
+fn serve(directory: &Path, durability: Durability) -> Result<()> {
+    let postgres = Postgres::start(&directory.join("postgres"), durability)?;
     let mut variables = Variables::new();
     variables.extend(postgres.variables());
     let mut answer = serde_json::to_string(&variables)?;

@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::cargo;
-use crate::servers::Servers;
+use crate::servers::{Durability, Servers};
 
 /// The absolute path of the built command, for the tests.
 const BINARY_VARIABLE: &str = "MIGRATE_TEST_BIN";
@@ -51,7 +51,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn execute(options: &Options) -> Result<ExitStatus> {
     let root = cargo::workspace_root()?;
     let binary = build_binary(&root)?;
-    let servers = Servers::start()?;
+    let servers = Servers::start(Durability::Throwaway)?;
     let mut command = cargo::command(&root);
     command.arg("test");
     if !selects_packages(&options.arguments) {

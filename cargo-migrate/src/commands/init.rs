@@ -9,7 +9,7 @@ use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::report::Message;
 use crate::scaffold::{Change, NewService, RuntimeDependency, RuntimeSource, init_service};
-use crate::workspace::{Chosen, Member, Workspace};
+use crate::workspace::{Chosen, Member, Workspace, relative};
 
 pub(super) fn run(context: &Context) -> Result<Exit, Problem> {
     let workspace = context.workspace()?;
@@ -21,22 +21,24 @@ pub(super) fn run(context: &Context) -> Result<Exit, Problem> {
     };
     let changes =
         init_service(member, service.as_ref(), &request).map_err(|error| scaffold(&error))?;
+    let here = std::env::current_dir().unwrap_or_default();
     for change in &changes {
-        match change {
-            Change::DirectoryCreated(path) | Change::HeadCreated(path) => {
-                let path = path.display().to_string();
+        let path = relative(change.path(), &here).display().to_string();
+        let edited = match change {
+            Change::DirectoryCreated(_) | Change::HeadCreated(_) => {
                 context.report.tell(Message::FileCreated {
                     service: &member.name,
                     path: &path,
                 });
+                continue;
             }
-            Change::DependencyAdded { .. } | Change::MetadataAdded { .. } => {
-                context.report.tell(Message::Edited {
-                    service: &member.name,
-                    what: &change.to_string(),
-                });
-            }
-        }
+            Change::DependencyAdded { package, .. } => format!("dependency {package} in {path}"),
+            Change::MetadataAdded { .. } => format!("[package.metadata.migrate] in {path}"),
+        };
+        context.report.tell(Message::Edited {
+            service: &member.name,
+            what: &edited,
+        });
     }
     if changes.is_empty() {
         let text = format!(

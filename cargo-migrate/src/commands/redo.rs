@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use migrate_core::{Goal, Up, Version};
+use migrate_core::{Goal, Up, Version, plan};
 use migrate_runtime::{Access, Migrator};
 
 use super::Context;
@@ -41,18 +41,21 @@ fn redo_target(
         migrator: &migrator,
     }
     .redo(&mut database, wanted)?;
-    let planned = migrator
-        .plan(&mut database, &goal)
-        .map_err(|error| Problem::of_run(target, &error, None))?;
+    let failed = |error| Problem::of_run(target, &error, None);
+    let history = migrator.history(&mut database).map_err(failed)?;
+    let down = migrator.plan(&mut database, &goal).map_err(failed)?;
     // The very same ones: what else is pending was not asked for.
-    let reverted: BTreeSet<Version> = planned
-        .steps
-        .iter()
-        .map(|step| step.version.clone())
-        .collect();
+    let reverted: BTreeSet<Version> = down.steps.into_iter().map(|step| step.version).collect();
     if reverted.is_empty() {
         return Ok(Finished::default());
     }
+    let up = Goal::Up(Up::Only(reverted.clone()));
+    // Whatever would stop the way up has to stop it before the way down.
+    let mut between = history;
+    between
+        .applied
+        .retain(|version, _| !reverted.contains(version));
+    plan(&catalog, &between, &up, options.policy).map_err(|error| failed(error.into()))?;
     let running = Running {
         context,
         target,
@@ -60,12 +63,10 @@ fn redo_target(
         options,
     };
     let down = running.reach(&mut database, &goal)?;
-    let up = running
-        .reach(&mut database, &Goal::Up(Up::Only(reverted)))
-        .map_err(|mut problem| {
-            problem.did = problem.did.and(down.did);
-            problem
-        })?;
+    let up = running.reach(&mut database, &up).map_err(|mut problem| {
+        problem.did = problem.did.and(down.did);
+        problem
+    })?;
     Ok(Finished {
         did: down.did.and(up.did),
         ..up

@@ -1,6 +1,8 @@
 //! From each error to the problem that a person is shown.
 
-use migrate_core::{CatalogError, CatalogFinding, Place, PlanError, Refusal, SelectorError};
+use migrate_core::{
+    CatalogError, CatalogFinding, Dialect, Place, PlanError, Refusal, SelectorError,
+};
 use migrate_runtime::{AdminError, Error, Failure, OpenError, OpenReason, RefusedFile, Remains};
 
 use super::{Excerpt, Problem, Subject};
@@ -77,12 +79,7 @@ impl Problem {
             OpenError::Connect {
                 reason: OpenReason::Refused,
                 ..
-            } => {
-                format!(
-                    "see to the file, role or password that the URL names; `cargo migrate status -v{}` says where it came from",
-                    target.package_flag()
-                )
-            }
+            } => "see to the file, role or password that the URL names".into(),
             OpenError::SessionSetup { .. } => {
                 "correct `session-setup` in [package.metadata.migrate]".into()
             }
@@ -100,7 +97,9 @@ impl Problem {
             | AdminError::InMemory
             | AdminError::File { .. }
             | AdminError::Database { .. } => {
-                Self::new(Exit::Failed, error.to_string()).of(&target.label())
+                let mut problem = Self::new(Exit::Failed, error.to_string()).of(&target.label());
+                problem.help.extend(admin_help(error));
+                problem
             }
         }
     }
@@ -125,6 +124,17 @@ impl Problem {
             problem.notes.push(format!("the database is at {at}"));
         }
         problem
+    }
+}
+
+fn admin_help(error: &AdminError) -> Option<String> {
+    match error {
+        AdminError::NoName => Some("end the URL in the database's name".into()),
+        AdminError::File { .. } => Some("see to its owner and permissions".into()),
+        AdminError::Database { source, doing, .. } if is_denied(&source.message) => Some(format!(
+            "the role in the URL may not {doing} it: let one that may, for example with --database-url"
+        )),
+        AdminError::InMemory | AdminError::Open(_) | AdminError::Database { .. } => None,
     }
 }
 
@@ -249,12 +259,20 @@ fn run_problem(target: &Target, error: &Error) -> Problem {
         Error::ConnectionLost(_) => {
             problem.with_help(format!("`cargo migrate status{flag}` says what is applied; running again goes on from there"))
         }
-        Error::Database { source, .. } => {
+        Error::Database { source, doing } => {
             let mut problem = problem;
             if source.kind == migrate_runtime::DatabaseErrorKind::ReadOnly || is_denied(&source.message) {
-                problem.help.push("the role needs CREATE on the schema (for our tables), and INSERT, UPDATE and DELETE on them".into());
+                problem.help.push(match target.dialect {
+                    Dialect::Sqlite => "the file and its directory have to be writable: a lock file and SQLite's journal lie beside it".into(),
+                    Dialect::Postgres | Dialect::MySql => "the role needs CREATE on the schema (for our tables), and INSERT, UPDATE and DELETE on them".into(),
+                });
             }
-            problem.notes.push("nothing of the migration remains".into());
+            if source.message.contains("not a database") {
+                problem.help.push("the URL names a file that is no SQLite database; nothing was written to it".into());
+            }
+            if !doing.starts_with("cannot read") {
+                problem.notes.push("nothing of the migration remains".into());
+            }
             problem
         }
         Error::Interrupted => problem.with_help(format!("`cargo migrate run{flag}` goes on from there")),
@@ -263,7 +281,7 @@ fn run_problem(target: &Target, error: &Error) -> Problem {
 
 /// Only for a remedy: where the server speaks another language it is missed.
 fn is_denied(message: &str) -> bool {
-    message.contains("permission denied")
+    message.contains("ermission denied")
         || message.contains("readonly")
         || message.contains("unable to open")
 }
@@ -356,18 +374,18 @@ fn failure_problem(target: &Target, failure: &Failure) -> Problem {
         migrate_core::Direction::Up => "run",
         migrate_core::Direction::Down => "revert",
     };
-    let command = format!("`cargo migrate {verb}{}`", target.package_flag());
+    let command = format!("cargo migrate {verb}{}", target.package_flag());
     match &failure.remains {
         Remains::RolledBack => {
             problem.notes.push("the migration was rolled back".into());
             problem
                 .help
-                .push(format!("correct the file, then {command}"));
+                .push(format!("correct the file, then `{command}`"));
         }
         Remains::RunRolledBack => {
             problem.notes.push("the whole run was rolled back".into());
             problem.help.push(format!(
-                "correct the file, then {command} --single-transaction"
+                "correct the file, then `{command} --single-transaction`"
             ));
         }
         Remains::Statements(0) => {
@@ -376,7 +394,7 @@ fn failure_problem(target: &Target, failure: &Failure) -> Problem {
                 .push("no statement of it is applied; the lock is released".into());
             problem
                 .help
-                .push(format!("correct the file, then {command}"));
+                .push(format!("correct the file, then `{command}`"));
         }
         Remains::Statements(done) => {
             let which = if *done == 1 {
@@ -388,7 +406,7 @@ fn failure_problem(target: &Target, failure: &Failure) -> Problem {
                 "{which} applied and recorded; the lock is released"
             ));
             problem.help.push(format!(
-                "correct the file, then {command} to resume at statement {}",
+                "correct the file, then `{command}` to resume at statement {}",
                 done + 1
             ));
         }

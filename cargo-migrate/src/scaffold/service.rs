@@ -1,7 +1,6 @@
 //! `init`: a member of the workspace becomes a service with migrations. Asks
 //! first what is there already, so that a second run changes nothing.
 
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -71,22 +70,6 @@ impl Change {
         match self {
             Self::DirectoryCreated(path) | Self::HeadCreated(path) => path,
             Self::DependencyAdded { manifest, .. } | Self::MetadataAdded { manifest } => manifest,
-        }
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::DirectoryCreated(path) | Self::HeadCreated(path) => {
-                write!(f, "{}", path.display())
-            }
-            Self::DependencyAdded { manifest, package } => {
-                write!(f, "dependency {package} in {}", manifest.display())
-            }
-            Self::MetadataAdded { manifest } => {
-                write!(f, "[package.metadata.migrate] in {}", manifest.display())
-            }
         }
     }
 }

@@ -170,7 +170,10 @@ impl CatalogProblem {
             }
             Self::Loop(_) => "remove the link".into(),
             Self::Metadata(_) => "run_in_transaction = true or false is Diesel's key; see the README for ours".into(),
-            Self::Io(_) => "see to its owner and permissions".into(),
+            Self::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                "the link leads nowhere: mend it, or remove it".into()
+            }
+            Self::Io(_) => "see to its owner and permissions, or to where its link leads".into(),
             Self::Text(error) => error.help().into(),
         }
     }

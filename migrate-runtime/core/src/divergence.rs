@@ -94,9 +94,9 @@ impl Divergence {
     #[must_use]
     pub fn help(&self) -> String {
         match self {
-            Self::Edited { version, .. } => format!(
-                "restore the file as it was applied and write a new migration; on a database of your own, `cargo migrate redo --to {version}` reverts to before it and runs again"
-            ),
+            Self::Edited { .. } => {
+                "restore the file as it was applied and write a new migration; on a database of your own, `cargo migrate revert --to` the one before it and run again".to_owned()
+            }
             Self::Missing { .. } => {
                 "restore the directory from version control; if another service's set shares this history table, give one of them a `schema` or `history-table` of its own".to_owned()
             }

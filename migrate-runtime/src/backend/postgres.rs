@@ -6,6 +6,8 @@ mod batch;
 mod facts;
 mod index;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::connection::LoadConnection;
@@ -18,7 +20,7 @@ use self::batch::{Batch, Part};
 use self::facts::Facts;
 use super::{
     AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Recorded, Settled,
-    StatementError, StepRow, Stop, Work, first_line, word_at,
+    StatementError, StepRow, Stop, Work, word_at,
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::lock;
@@ -47,6 +49,7 @@ pub(crate) struct Postgres<C> {
     store: Store,
     settled: bool,
     session_lock: bool,
+    process: Arc<AtomicI32>,
 }
 
 impl<C> Postgres<C>
@@ -66,6 +69,7 @@ where
             store,
             settled: false,
             session_lock: false,
+            process: Arc::default(),
         }
     }
 
@@ -115,6 +119,15 @@ where
     /// the next migration see it.
     fn put_back(&self) -> String {
         self.facts.as_ref().map(Facts::restore).unwrap_or_default()
+    }
+
+    /// The same for the rest of this transaction alone: outside a transaction
+    /// the file's next statement counts on what it has set.
+    fn put_back_here(&self) -> String {
+        self.facts
+            .as_ref()
+            .map(Facts::restore_here)
+            .unwrap_or_default()
     }
 
     fn record_last(&self, work: &Work<'_>) -> String {
@@ -195,8 +208,8 @@ where
         Dialect::Postgres
     }
 
-    fn server_process(&self) -> Option<i32> {
-        self.facts.as_ref().map(|facts| facts.pid)
+    fn server_process(&self) -> Option<Arc<AtomicI32>> {
+        Some(Arc::clone(&self.process))
     }
 
     fn store(&self) -> &Store {
@@ -211,6 +224,7 @@ where
             schema.as_deref(),
             &self.names.history_table,
         );
+        self.process.store(facts.pid, Ordering::Relaxed);
         // A file may have changed the session; what we found first counts.
         match &mut self.facts {
             Some(known) => known.refresh(facts),
@@ -344,11 +358,21 @@ where
         if let Some(known) = self.ours(&error) {
             return known;
         }
-        if part != Part::Unknown {
+        if work.interrupt.is_asked() {
             return Err(migration_error(work, part, error));
         }
         let suspicion = suspicion(&error, work.lock_timeout, elapsed);
-        self.apply_by_statements(work, suspicion)
+        if part == Part::Unknown {
+            return self.apply_by_statements(work, suspicion);
+        }
+        // A table that is locked while a statement is parsed has a position.
+        if suspicion == Suspicion::LockTimeout {
+            let again = self.apply_by_statements(work, suspicion);
+            if !matches!(again, Err(Stop::Migration { .. })) {
+                return again;
+            }
+        }
+        Err(migration_error(work, part, error))
     }
 
     fn begin_run(&mut self) -> Result<Claim, DatabaseError> {
@@ -369,38 +393,27 @@ where
         }
     }
 
-    fn apply_in_run(&mut self, work: &Work<'_>, pace: Pace) -> Result<(), Stop> {
+    fn apply_in_run(&mut self, work: &Work<'_>, pace: Pace) -> Result<Outcome, Stop> {
         let (locked, first) = self.record_first(work);
         let before = format!(
             "{}{}{first}",
             timeouts(work.lock_timeout, work.statement_timeout),
             self.lock_or_raise(&locked)
         );
-        if pace == Pace::Batch {
-            let batch = Batch {
-                before,
-                body: &work.text[work.script.body.clone()],
-                after: self.end(work),
-            };
-            return batch.send(&mut self.connection).map_err(|(part, error)| {
-                match self.ours(&error) {
-                    Some(Err(stop)) => stop,
-                    _ => migration_error(work, part, error),
-                }
-            });
+        if pace != Pace::Batch {
+            return self.apply_in_run_by_statements(work, &before, pace);
         }
-        self.execute(&before).map_err(Stop::Database)?;
-        for (n, statement) in work.script.statements.iter().enumerate() {
-            if let Err(error) = self.execute(&work.text[statement.range.clone()]) {
-                let range = Some(first_line(work.text, &statement.range));
-                return Err(Stop::Migration {
-                    statement: Some(n),
-                    range,
-                    error,
-                });
-            }
+        let batch = Batch {
+            before,
+            body: &work.text[work.script.body.clone()],
+            after: self.end(work),
+        };
+        match batch.send(&mut self.connection) {
+            Ok(()) => Ok(Outcome::Done),
+            Err((part, error)) => self
+                .ours(&error)
+                .unwrap_or_else(|| Err(migration_error(work, part, error))),
         }
-        self.execute(&self.end(work)).map_err(Stop::Database)
     }
 
     fn commit_run(&mut self) -> Result<(), DatabaseError> {
@@ -414,8 +427,9 @@ where
 
     fn write(&mut self, sql: &str) -> Result<(), DatabaseError> {
         let sql = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{sql}COMMIT",
-            self.lock_or_raise("")
+            "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{}{sql}COMMIT",
+            self.lock_or_raise(""),
+            self.put_back_here()
         );
         self.execute(&sql).inspect_err(|_| self.rollback())
     }
@@ -423,13 +437,19 @@ where
     fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
         let batch = |statement| Batch {
             before: format!(
-                "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{}{}",
+                "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{}",
                 timeouts(recorded.lock_timeout, recorded.statement_timeout),
-                self.lock_or_raise(""),
-                recorded.before
+                self.lock_or_raise("")
             ),
             body: statement,
-            after: format!("{}COMMIT", recorded.after),
+            // All of our own writes after it: the statement runs as whom the
+            // file has made of the session, they as who came.
+            after: format!(
+                "{}{}{}COMMIT",
+                self.put_back_here(),
+                recorded.before,
+                recorded.after
+            ),
         };
         let plain = batch(recorded.statement);
         let timed = timed(recorded.statement);
@@ -444,8 +464,8 @@ where
             offset: part.offset(),
             error,
         };
-        if part != Part::Unknown
-            || suspicion(&failed.error, recorded.lock_timeout, elapsed) == Suspicion::None
+        if suspicion(&failed.error, recorded.lock_timeout, elapsed) == Suspicion::None
+            || recorded.interrupt.is_asked()
         {
             return Err(failed);
         }
@@ -455,6 +475,8 @@ where
                 self.rollback();
                 if error.message.contains(LOCK_TIMEOUT) {
                     Ok(Outcome::LockTimeout { statement: None })
+                } else if failed.offset.is_some() {
+                    Err(failed)
                 } else {
                     Err(StatementError::from(error))
                 }

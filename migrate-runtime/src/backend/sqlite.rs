@@ -251,21 +251,16 @@ where
         Ok(Claim::Ready)
     }
 
-    fn apply_in_run(&mut self, work: &Work<'_>, _: Pace) -> Result<(), Stop> {
+    fn apply_in_run(&mut self, work: &Work<'_>, _: Pace) -> Result<Outcome, Stop> {
         let began = Instant::now();
-        match self.record_first(work)? {
-            Outcome::Done => {}
+        let first = self.record_first(work)?;
+        if first != Outcome::Done {
             // Under the sentinel only another tool can have done it.
-            Outcome::Elsewhere | Outcome::Busy | Outcome::LockTimeout { .. } => {
-                let message = format!(
-                    "{} was applied or reverted by another tool meanwhile",
-                    work.version
-                );
-                return Err(Stop::Database(DatabaseError::other(message)));
-            }
+            return Ok(first);
         }
         self.statements(work)?;
         self.execute(&self.record_last(work, began))
+            .map(|()| Outcome::Done)
             .map_err(Stop::Database)
     }
 

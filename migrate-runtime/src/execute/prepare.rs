@@ -118,6 +118,7 @@ impl Prepared {
             runner: &options.runner,
             lock_timeout: self.lock_timeout,
             statement_timeout: self.statement_timeout,
+            interrupt: &options.interrupt,
         }
     }
 

@@ -134,11 +134,9 @@ impl Attempt<'_> {
                 total,
             });
             let checksum = Checksum::statement(text);
-            if done + 1 == n && self.step.resume.is_some() {
-                self.backend.heal(text).map_err(Error::database(
-                    "cannot remove what an interrupted attempt left",
-                ))?;
-            }
+            self.backend.heal(text).map_err(Error::database(
+                "cannot remove what an interrupted attempt left",
+            ))?;
             let due = std::mem::take(&mut self.due);
             let within = match statement.kind {
                 StatementKind::Dml | StatementKind::Ddl => Some(0..text.len()),
@@ -178,6 +176,7 @@ impl Attempt<'_> {
                 after,
                 lock_timeout: lock_timeout(self.prepared.lock_timeout, tries),
                 statement_timeout: self.prepared.statement_timeout,
+                interrupt: &options.interrupt,
             };
             match self.backend.run_recorded(&recorded)? {
                 Outcome::LockTimeout { .. } => {}

@@ -2,46 +2,62 @@
 
 use std::time::Instant;
 
-use migrate_core::{Plan, Version};
+use migrate_core::Plan;
 
 use super::prepare::prepare;
-use super::{Done, Run, Went};
-use crate::backend::{Claim, Pace, Stop};
+use super::{Done, Run, Went, lock_timeout};
+use crate::backend::{Claim, Outcome, Pace, Stop};
 use crate::error::{Error, Remains};
 use crate::event::Event;
 
+/// How the transaction came out, if it did not simply fail.
+enum Ended {
+    Committed,
+    /// Another runner did some of it between the plan and the lock.
+    Elsewhere,
+    /// The application held a lock: the plan's step, and its statement.
+    Contended(usize, Option<usize>),
+    /// This step of the plan failed, and how to ask again which statement did.
+    Unplaced(usize, Pace, Error),
+}
+
 impl Run<'_> {
-    /// The whole plan in one transaction.
-    pub(super) fn whole(&mut self, plan: &Plan) -> Result<Went, Error> {
-        if self
-            .backend
-            .begin_run()
-            .map_err(Error::database("cannot begin the transaction"))?
-            == Claim::Busy
-        {
-            return Ok(Went::Again);
-        }
-        match self.whole_begun(plan, None) {
-            // The server did not say where: once more, slowly at that one.
-            Err(Error::Failed(failure)) if failure.statement.is_none() => {
-                self.backend.rollback();
-                if self
-                    .backend
-                    .begin_run()
-                    .map_err(Error::database("cannot begin the transaction"))?
-                    == Claim::Busy
-                {
-                    return Ok(Went::Again);
-                }
-                self.whole_begun(plan, Some(&failure.version))
-                    .inspect_err(|_| self.backend.rollback())?;
+    /// The whole plan in one transaction; also which of its steps was at work
+    /// when it ended otherwise.
+    pub(super) fn whole(&mut self, plan: &Plan, tries: u32) -> Result<(usize, Went), Error> {
+        let mut slowly = None;
+        let mut first = None;
+        loop {
+            let begun = self.backend.begin_run();
+            if begun.map_err(Error::database("cannot begin the transaction"))? == Claim::Busy {
+                return Ok((0, Went::Again));
             }
-            other => other.inspect_err(|_| self.backend.rollback())?,
+            let ended = self.whole_begun(plan, tries, slowly);
+            if !matches!(ended, Ok(Ended::Committed)) {
+                self.backend.rollback();
+            }
+            match ended {
+                Ok(Ended::Committed) => return Ok((0, Went::Done)),
+                Ok(Ended::Elsewhere) => return Ok((0, Went::Again)),
+                Ok(Ended::Contended(at, statement)) => {
+                    return Ok((at, Went::Contended(statement)));
+                }
+                Ok(Ended::Unplaced(at, pace, error)) => {
+                    slowly = Some((at, pace));
+                    first = Some(error);
+                }
+                // What the server said at first points to a word.
+                Err(error) => return Err(first.filter(is_placed).unwrap_or(error)),
+            }
         }
-        Ok(Went::Done)
     }
 
-    fn whole_begun(&mut self, plan: &Plan, slowly: Option<&Version>) -> Result<(), Error> {
+    fn whole_begun(
+        &mut self,
+        plan: &Plan,
+        tries: u32,
+        slowly: Option<(usize, Pace)>,
+    ) -> Result<Ended, Error> {
         let mut finished = Vec::new();
         for (n, step) in plan.steps.iter().enumerate() {
             self.heed_interrupt()?;
@@ -52,16 +68,20 @@ impl Run<'_> {
             });
             let began = Instant::now();
             let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
-            let pace = if slowly == Some(&step.version) {
-                Pace::Statements
-            } else {
-                Pace::Batch
+            let pace = match slowly {
+                Some((at, pace)) if at == n => pace,
+                _ => Pace::Batch,
             };
-            match self
-                .backend
-                .apply_in_run(&prepared.work(step, self.options), pace)
-            {
-                Ok(()) => finished.push((step, began.elapsed(), prepared.script.statements.len())),
+            let mut work = prepared.work(step, self.options);
+            work.lock_timeout = lock_timeout(prepared.lock_timeout, tries);
+            match self.backend.apply_in_run(&work, pace) {
+                Ok(Outcome::Done) => {
+                    finished.push((step, began.elapsed(), prepared.script.statements.len()));
+                }
+                Ok(Outcome::Busy | Outcome::Elsewhere) => return Ok(Ended::Elsewhere),
+                Ok(Outcome::LockTimeout { statement }) => {
+                    return Ok(Ended::Contended(n, statement));
+                }
                 Err(Stop::Database(source)) => {
                     return Err(Error::database("cannot record the migration")(source));
                 }
@@ -70,13 +90,23 @@ impl Run<'_> {
                     range,
                     error,
                 }) => {
-                    return Err(prepared.failure(
+                    let may_have_waited =
+                        !work.lock_timeout.is_zero() && began.elapsed() >= work.lock_timeout;
+                    let failure = prepared.failure(
                         step,
                         statement,
                         range,
                         error.message,
                         Remains::RunRolledBack,
-                    ));
+                    );
+                    if self.options.interrupt.is_asked() {
+                        return Err(failure);
+                    }
+                    return match (slowly, statement, may_have_waited) {
+                        (None, _, true) => Ok(Ended::Unplaced(n, Pace::Timed, failure)),
+                        (None, None, false) => Ok(Ended::Unplaced(n, Pace::Statements, failure)),
+                        _ => Err(failure),
+                    };
                 }
             }
         }
@@ -95,6 +125,10 @@ impl Run<'_> {
                 statements,
             });
         }
-        Ok(())
+        Ok(Ended::Committed)
     }
+}
+
+fn is_placed(error: &Error) -> bool {
+    matches!(error, Error::Failed(failure) if failure.statement.is_some())
 }

@@ -2,5 +2,27 @@
 //! and a real PostgreSQL server.
 
 mod first_steps;
+mod codes;
+mod command_line;
+mod errors;
+mod everyday;
+mod files;
+mod habits;
+mod json;
+mod permissions;
+mod postgres;
+mod remains;
+mod roundtrips;
+mod scaffold;
+mod selection;
+mod servers;
+mod statements;
+mod tree;
+mod session;
 mod differential;
 mod service;
+mod oddities;
+mod racing;
+mod readme;
+mod steps;
+mod interrupted;

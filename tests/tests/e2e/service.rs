@@ -232,6 +232,8 @@ impl Link {
         );
         let lines: Vec<String> = rows
             .iter()
+            // How Diesel and we space and quote the history's DDL is no matter.
+            .map(|row| row.replace('"', "").replace('(', "( ").replace(')', " )"))
             .map(|row| row.split_whitespace().collect::<Vec<_>>().join(" "))
             .collect();
         lines.join("\n")

@@ -14,6 +14,7 @@ use std::{env, io};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use super::Durability;
 use crate::account::{self, Account};
 
 /// The superuser's URL, for the tests.
@@ -62,11 +63,11 @@ impl Postgres {
     /// # Errors
     /// The programs are missing, or the server didn't come up within a minute;
     /// the text then ends in its log.
-    pub(crate) fn start(directory: &Path) -> Result<Self> {
+    pub(crate) fn start(directory: &Path, durability: Durability) -> Result<Self> {
         let site = Site::create(directory)?;
         let mut failure = None;
         for _ in 0..ATTEMPTS {
-            let mut postgres = site.clone().launch()?;
+            let mut postgres = site.clone().launch(durability)?;
             match postgres.wait_until_ready() {
                 Ok(()) => return Ok(postgres),
                 Err(error) => failure = Some(error),
@@ -212,10 +213,14 @@ impl Site {
         )
     }
 
-    fn launch(self) -> Result<Postgres> {
+    fn launch(self, durability: Durability) -> Result<Postgres> {
         let port = free_port().context("failed to find a free port")?;
         let log = File::options().create(true).append(true).open(self.log())?;
         let sockets = self.directory.display().to_string();
+        let durable = match durability {
+            Durability::Throwaway => "off",
+            Durability::Durable => "on",
+        };
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data());
         for (name, value) in [
@@ -225,10 +230,9 @@ impl Site {
             ("max_connections", "300"),
             ("timezone", "UTC"),
             ("log_timezone", "UTC"),
-            // The data doesn't outlive the run, so durability only costs time.
-            ("fsync", "off"),
-            ("full_page_writes", "off"),
-            ("synchronous_commit", "off"),
+            ("fsync", durable),
+            ("full_page_writes", durable),
+            ("synchronous_commit", durable),
         ] {
             command.args(["-c", &format!("{name}={value}")]);
         }

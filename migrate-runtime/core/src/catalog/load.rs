@@ -59,6 +59,14 @@ pub(super) fn read_sql(path: &Path) -> Result<String, ReadError> {
     })
 }
 
+/// The file system's own words, without walkdir's, which repeat the path.
+fn io_error(error: walkdir::Error) -> std::io::Error {
+    let text = error.to_string();
+    error
+        .into_io_error()
+        .unwrap_or_else(|| std::io::Error::other(text))
+}
+
 impl Loading {
     fn found(&mut self, path: &Path, place: Option<Place>, problem: impl Into<CatalogProblem>) {
         self.findings.push(CatalogFinding {
@@ -102,7 +110,7 @@ impl Loading {
                     let path = error.path().unwrap_or(directory).to_owned();
                     match error.loop_ancestor().map(Path::to_owned) {
                         Some(ancestor) => self.found(&path, None, CatalogProblem::Loop(ancestor)),
-                        None => self.found(&path, None, CatalogProblem::Io(error.into())),
+                        None => self.found(&path, None, CatalogProblem::Io(io_error(error))),
                     }
                     continue;
                 }

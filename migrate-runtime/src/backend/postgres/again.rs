@@ -8,7 +8,7 @@ use diesel::connection::LoadConnection;
 use diesel::pg::Pg;
 
 use super::Postgres;
-use crate::backend::{Backend, Outcome, Stop, Work, first_line};
+use crate::backend::{Backend, Outcome, Pace, Stop, Work, first_line};
 use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::quote::dollar;
 
@@ -73,6 +73,45 @@ where
         work: &Work<'_>,
         suspicion: Suspicion,
     ) -> Result<Outcome, Stop> {
+        let ran = self.statements(work, suspicion)?;
+        if ran != Outcome::Done {
+            return Ok(ran);
+        }
+        self.execute(&self.end(work)).map_err(Stop::Database)?;
+        match self.execute("COMMIT") {
+            Ok(()) => Ok(Outcome::Done),
+            Err(error) if error.kind == DatabaseErrorKind::Closed => Err(Stop::Database(error)),
+            // Deferred constraints are checked by COMMIT.
+            Err(error) => Err(Stop::Migration {
+                statement: None,
+                range: None,
+                error,
+            }),
+        }
+    }
+
+    /// A migration inside the transaction of the run, statement by statement.
+    pub(super) fn apply_in_run_by_statements(
+        &mut self,
+        work: &Work<'_>,
+        before: &str,
+        pace: Pace,
+    ) -> Result<Outcome, Stop> {
+        if let Err(error) = self.execute(before) {
+            return self.ours(&error).unwrap_or(Err(Stop::Database(error)));
+        }
+        let suspicion = match pace {
+            Pace::Timed => Suspicion::LockTimeout,
+            Pace::Batch | Pace::Statements => Suspicion::None,
+        };
+        let ran = self.statements(work, suspicion)?;
+        if ran == Outcome::Done {
+            self.execute(&self.end(work)).map_err(Stop::Database)?;
+        }
+        Ok(ran)
+    }
+
+    fn statements(&mut self, work: &Work<'_>, suspicion: Suspicion) -> Result<Outcome, Stop> {
         for (n, statement) in work.script.statements.iter().enumerate() {
             let text = &work.text[statement.range.clone()];
             let sent = match suspicion {
@@ -95,16 +134,6 @@ where
                 error,
             });
         }
-        self.execute(&self.end(work)).map_err(Stop::Database)?;
-        match self.execute("COMMIT") {
-            Ok(()) => Ok(Outcome::Done),
-            Err(error) if error.kind == DatabaseErrorKind::Closed => Err(Stop::Database(error)),
-            // Deferred constraints are checked by COMMIT.
-            Err(error) => Err(Stop::Migration {
-                statement: None,
-                range: None,
-                error,
-            }),
-        }
+        Ok(Outcome::Done)
     }
 }

@@ -251,14 +251,26 @@ impl Facts {
 
     /// Statements that put the session back to what was found.
     pub(super) fn restore(&self) -> String {
+        format!("RESET SESSION AUTHORIZATION;\n{}", self.set_back("false"))
+    }
+
+    /// The same until the end of the transaction.
+    pub(super) fn restore_here(&self) -> String {
+        format!(
+            "SET LOCAL SESSION AUTHORIZATION DEFAULT;\n{}",
+            self.set_back("true")
+        )
+    }
+
+    fn set_back(&self, locally: &str) -> String {
         let set = |name: &str, value: &str| {
             format!(
-                "pg_catalog.set_config('{name}', {}, false)",
+                "pg_catalog.set_config('{name}', {}, {locally})",
                 literal(Dialect::Postgres, value)
             )
         };
         format!(
-            "RESET SESSION AUTHORIZATION;\nSELECT {}, {}, {}, {};\n",
+            "SELECT {}, {}, {}, {};\n",
             set("role", &self.role),
             set("search_path", &self.search_path),
             set("lock_timeout", &self.lock_timeout),

@@ -1,0 +1,4 @@
+CREATE TABLE carts (
+    id INTEGER PRIMARY KEY,
+    customer TEXT NOT NULL
+);
