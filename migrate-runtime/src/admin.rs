@@ -46,6 +46,9 @@ pub enum AdminError {
         /// What the file system says.
         source: std::io::Error,
     },
+    /// Migrations are running on it.
+    #[error("another runner is at work on {}", .0.display())]
+    InUse(std::path::PathBuf),
     /// The server could not be asked.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -150,6 +153,15 @@ fn drop_file(url: &DatabaseUrl) -> Result<Dropped, AdminError> {
     if !path.exists() {
         return Ok(Dropped::Absent);
     }
+    // A runner at work would go on writing to a file that has no name any more.
+    #[cfg(feature = "sqlite")]
+    let _sentinel = crate::backend::sqlite::Sentinel::acquire(path)
+        .map_err(|source| AdminError::Database {
+            doing: "drop",
+            name: path.display().to_string(),
+            source,
+        })?
+        .ok_or_else(|| AdminError::InUse(path.to_owned()))?;
     // The journals first: alone they would be taken for those of a new file.
     for suffix in ["-journal", "-wal", "-shm", ""] {
         let mut file = path.as_os_str().to_owned();

@@ -222,8 +222,25 @@ impl From<DatabaseError> for StatementError {
     }
 }
 
+/// The columns of a [`HistoryRow`], by their places. Looking each up by its name
+/// costs more than all else where thousands of rows are read.
+#[cfg(feature = "sqlite")]
+pub(crate) type HistoryColumns = (
+    Text,
+    Nullable<Text>,
+    Nullable<BigInt>,
+    Nullable<Text>,
+    Nullable<Text>,
+    Nullable<Text>,
+    Nullable<BigInt>,
+    Nullable<BigInt>,
+    Nullable<Text>,
+    Nullable<Text>,
+    Nullable<Text>,
+);
+
 /// A row of the history joined with the journal.
-#[derive(Debug, diesel::QueryableByName)]
+#[derive(Debug, diesel::Queryable, diesel::QueryableByName)]
 pub(crate) struct HistoryRow {
     #[diesel(sql_type = Text)]
     pub(crate) version: String,

@@ -178,7 +178,7 @@ impl<'r> Run<'r> {
 
     /// Everything that a plan would send is read and refused before any of it
     /// is sent.
-    fn admit(&mut self, plan: &Plan) -> Result<(), Error> {
+    pub(crate) fn admit(&mut self, plan: &Plan) -> Result<(), Error> {
         let mut refused = Vec::new();
         for step in &plan.steps {
             let key = (step.version.clone(), step.direction);

@@ -30,7 +30,9 @@
     not(all(feature = "postgres", feature = "sqlite")),
     allow(
         dead_code,
+        unreachable_code,
         unused_imports,
+        unused_variables,
         reason = "some parts are one backend's alone"
     )
 )]

@@ -142,6 +142,21 @@ impl<'m> Migrator<'m> {
         Ok(plan(self.catalog, &history, goal, self.options.policy)?)
     }
 
+    /// Reads every file of a plan, as a run does before it sends anything.
+    ///
+    /// # Errors
+    /// What a run would refuse.
+    pub fn admit(&self, database: &mut Database, plan: &Plan) -> Result<(), Error> {
+        Run::new(
+            database.backend(),
+            self.catalog,
+            &self.options,
+            &|_| {},
+            &mut Report::default(),
+        )
+        .admit(plan)
+    }
+
     /// Brings the database to `goal`: safe with any number of runners at once.
     ///
     /// `report` holds what was done, also where the run ends in an error.

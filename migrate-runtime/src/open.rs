@@ -84,13 +84,19 @@ impl Database {
             }
             #[cfg(feature = "sqlite")]
             Dialect::Sqlite => {
-                let (mut connection, path) = connect_sqlite(url, session.access)?;
-                set_up(&mut connection, &session.setup)?;
-                Box::new(crate::backend::sqlite::Sqlite::new(
-                    connection,
+                let Opened {
+                    mut connection,
                     path,
-                    &session.history_table,
-                ))
+                    later,
+                } = connect_sqlite(url, session.access)?;
+                set_up(&mut connection, &session.setup)?;
+                let mut setup = vec![BUSY_TIMEOUT.to_owned()];
+                setup.extend_from_slice(&session.setup);
+                let later = later.map(|url| crate::backend::sqlite::Later { url, setup });
+                Box::new(
+                    crate::backend::sqlite::Sqlite::new(connection, path, &session.history_table)
+                        .opened_later(later),
+                )
             }
             other => return Err(OpenError::NoBackend(other)),
         };
@@ -204,14 +210,26 @@ pub(crate) fn connect_postgres(url: &DatabaseUrl) -> Result<PgConnection, OpenEr
 }
 
 #[cfg(feature = "sqlite")]
-fn connect_sqlite(
-    url: &DatabaseUrl,
-    access: Access,
-) -> Result<(SqliteConnection, Option<PathBuf>), OpenError> {
+struct Opened {
+    connection: SqliteConnection,
+    /// The database's file; none in memory.
+    path: Option<PathBuf>,
+    /// What to open for the first write, where the file is not there and the
+    /// connection is to memory.
+    later: Option<String>,
+}
+
+#[cfg(feature = "sqlite")]
+fn connect_sqlite(url: &DatabaseUrl, access: Access) -> Result<Opened, OpenError> {
     let path = url.sqlite_path().map(std::path::Path::to_owned);
+    let mut later = None;
     let text = match (&path, access) {
         // A database that is not there is empty; looking must not create it.
         (Some(path), Access::Read) if !path.exists() => ":memory:".to_owned(),
+        (Some(path), Access::Write) if is_made_later(url, path) => {
+            later = Some(url.expose().to_owned());
+            ":memory:".to_owned()
+        }
         (Some(path), Access::Read) if !url.expose().starts_with("file:") => {
             let encoded = percent_encoding::utf8_percent_encode(&path.to_string_lossy(), URI_PATH)
                 .to_string();
@@ -227,9 +245,28 @@ fn connect_sqlite(
     let mut connection =
         SqliteConnection::establish(&text).map_err(|error| failed(error.to_string()))?;
     connection
-        .batch_execute("PRAGMA busy_timeout = 10000")
+        .batch_execute(BUSY_TIMEOUT)
         .map_err(|error| failed(error.to_string()))?;
-    Ok((connection, path))
+    Ok(Opened {
+        connection,
+        path,
+        later,
+    })
+}
+
+/// How long SQLite waits for others that write.
+#[cfg(feature = "sqlite")]
+const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 10000";
+
+/// Whether the file is to be made by the first write. A directory that is not
+/// there, and what a URI says of the file, are for SQLite to judge at once.
+#[cfg(feature = "sqlite")]
+fn is_made_later(url: &DatabaseUrl, path: &std::path::Path) -> bool {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or_else(|| std::path::Path::new("."));
+    !url.expose().starts_with("file:") && !path.exists() && parent.is_dir()
 }
 
 /// Everything in a path that a URI reads as something else.

@@ -148,7 +148,8 @@ impl Store {
              direction VARCHAR(10) NOT NULL, state VARCHAR(10) NOT NULL, statements_total {int} NOT NULL, \
              statements_done {int} NOT NULL, raw_checksum VARCHAR(64) NOT NULL, semantic_checksum VARCHAR(64) NOT NULL, \
              down_sql {text}, error {text}, started_at {time} NOT NULL, finished_at {time}, duration_us {int}, \
-             applied_by {text} NOT NULL, tool_version {text} NOT NULL, run_id VARCHAR(32) NOT NULL{index_in_table});\n\
+             applied_by {text} NOT NULL, tool_version {text} NOT NULL, run_id VARCHAR(32) NOT NULL, \
+             history_run_on VARCHAR(40){index_in_table});\n\
              {index}\
              CREATE TABLE IF NOT EXISTS {steps} (attempt {int} NOT NULL, n {int} NOT NULL, sha256 VARCHAR(64) NOT NULL, \
              state VARCHAR(10) NOT NULL, started_at {time} NOT NULL, finished_at {time}, PRIMARY KEY (attempt, n));\n"
@@ -156,12 +157,14 @@ impl Store {
     }
 
     /// History and journal joined, one row a version; the columns are those of
-    /// `backend::HistoryRow`. Attempts of which nothing remains are left out.
+    /// `backend::HistoryRow`. Attempts of which nothing remains are left out;
+    /// so is one whose history row another tool has deleted and made again.
     pub(crate) fn select_history(&self) -> String {
         let Self {
             history, journal, ..
         } = self;
         let run_on = self.as_text("h.run_on");
+        let stamp = self.stamp();
         let columns = "j.id AS attempt, j.name, j.direction, j.state, j.statements_total, j.statements_done, \
                        j.raw_checksum, j.semantic_checksum, j.error";
         // Per version by the journal's index, and never as a join of groups:
@@ -176,6 +179,7 @@ impl Store {
         format!(
             "SELECT h.version, {run_on} AS run_on, {columns} FROM {history} h \
              LEFT JOIN {journal} j ON j.id = {of_history} \
+             AND (j.history_run_on IS NULL OR j.history_run_on = {stamp}) \
              UNION ALL \
              SELECT j.version, NULL AS run_on, {columns} FROM {journal} j WHERE j.state <> 'done' \
              AND j.id = {of_journal} AND NOT EXISTS (SELECT 1 FROM {history} h WHERE h.version = j.version)"
@@ -209,6 +213,22 @@ impl Store {
             self.as_text("started_at"),
             self.journal
         )
+    }
+
+    /// `h.run_on` in a form that no session's settings change: what tells one
+    /// row of a version from the next.
+    fn stamp(&self) -> &'static str {
+        match self.dialect {
+            Dialect::Postgres => "to_char(h.run_on, 'YYYY-MM-DD HH24:MI:SS.US')",
+            Dialect::MySql => "CAST(h.run_on AS CHAR)",
+            Dialect::Sqlite => "CAST(h.run_on AS TEXT)",
+        }
+    }
+
+    /// The stamp of the history row of `version`; NULL where there is none.
+    fn stamp_of(&self, version: &str) -> String {
+        let (stamp, history) = (self.stamp(), &self.history);
+        format!("(SELECT {stamp} FROM {history} h WHERE h.version = {version})")
     }
 
     fn as_text(&self, column: &str) -> String {
@@ -262,11 +282,16 @@ impl Store {
             down,
             runner,
         } = attempt;
+        let stamp = match end {
+            AttemptEnd::Done { .. } => self.stamp_of(&self.text(version.as_str())),
+            AttemptEnd::Running | AttemptEnd::Failed { .. } => "NULL".to_owned(),
+        };
         format!(
             "INSERT INTO {} (version, name, direction, state, statements_total, statements_done, raw_checksum, \
-             semantic_checksum, down_sql, error, started_at, finished_at, duration_us, applied_by, tool_version, run_id) \
+             semantic_checksum, down_sql, error, started_at, finished_at, duration_us, applied_by, tool_version, run_id, \
+             history_run_on) \
              VALUES ({}, {}, '{direction}', '{state}', {total}, {done}, '{raw}', '{semantic}', {}, {error}, {started}, \
-             {finished}, {duration}, {}, {}, {});\n",
+             {finished}, {duration}, {}, {}, {}, {stamp});\n",
             self.journal,
             self.text(version.as_str()),
             self.text(name),
@@ -350,11 +375,12 @@ impl Store {
     }
 
     pub(crate) fn finish_attempt(&self, attempt: i64, total: usize, duration_us: u128) -> String {
+        let journal = &self.journal;
         format!(
-            "UPDATE {} SET state = 'done', error = NULL, statements_done = {total}, finished_at = {}, \
-             duration_us = {duration_us} WHERE id = {attempt};\n",
-            self.journal,
-            self.now()
+            "UPDATE {journal} SET state = 'done', error = NULL, statements_done = {total}, finished_at = {}, \
+             duration_us = {duration_us}, history_run_on = {} WHERE id = {attempt};\n",
+            self.now(),
+            self.stamp_of(&format!("{journal}.version"))
         )
     }
 

@@ -20,7 +20,11 @@ impl Lookup<'_> {
         Ok(match goal {
             RunGoal::Count(count) => Goal::Up(Up::Count(*count)),
             RunGoal::Only(name) => Goal::Up(Up::Only([self.named(database, name)?].into())),
-            RunGoal::Target(Selector::Latest | Selector::Relative(_)) => Goal::Up(Up::Latest),
+            RunGoal::Target(Selector::Latest) => Goal::Up(Up::Latest),
+            // What lies ahead is a count already.
+            RunGoal::Target(Selector::Relative(distance)) => Goal::Down(Down::Count(
+                usize::try_from(distance.unsigned_abs()).unwrap_or(usize::MAX),
+            )),
             RunGoal::Target(Selector::Zero) => Goal::Down(Down::Zero),
             RunGoal::Target(Selector::Named(name)) => {
                 Goal::Up(Up::Through(self.named(database, name)?))

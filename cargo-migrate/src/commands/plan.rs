@@ -50,6 +50,9 @@ pub(super) fn planned(
     let plan = migrator
         .plan(&mut database, &goal)
         .map_err(|error| Problem::of_run(target, &error, None))?;
+    migrator
+        .admit(&mut database, &plan)
+        .map_err(|error| Problem::of_run(target, &error, None))?;
     let sql = sql(&catalog, &plan).map_err(|error| Problem::of_run(target, &error.into(), None))?;
     Ok(Planned { plan, sql })
 }

@@ -92,9 +92,14 @@ fn may_revert(context: &Context, target: &Target, back: &Down) -> Result<(), Pro
     let (what, argument) = match back {
         Down::To(version) => (
             format!("everything newer than {version}"),
-            version.to_string(),
+            format!("--to {version}"),
         ),
-        Down::Zero | Down::Count(_) | Down::Only(_) => ("everything".to_owned(), "zero".to_owned()),
+        Down::Count(1) => ("the newest migration".to_owned(), "-n 1".to_owned()),
+        Down::Count(count) => (
+            format!("the newest {count} migrations"),
+            format!("-n {count}"),
+        ),
+        Down::Zero | Down::Only(_) => ("everything".to_owned(), "--to zero".to_owned()),
     };
     let label = target.label();
     if context.global.yes
@@ -104,13 +109,13 @@ fn may_revert(context: &Context, target: &Target, back: &Down) -> Result<(), Pro
     }
     let mut problem = Problem::new(
         Exit::Failed,
-        format!("to get there {what} has to be reverted"),
+        format!("getting there means reverting {what}"),
     )
     .of(&label);
     problem.notes.push("nothing was changed".into());
     problem.did = Did::default();
     Err(problem.with_help(format!(
-        "`cargo migrate revert{} --to {argument}` does that, and so does `--yes`",
+        "`cargo migrate revert{} {argument}` does that, and so does `--yes`",
         target.package_flag()
     )))
 }

@@ -93,6 +93,9 @@ impl Problem {
     pub fn of_admin(target: &Target, error: &AdminError) -> Self {
         match error {
             AdminError::Open(error) => Self::of_open(target, error),
+            AdminError::InUse(_) => Self::new(Exit::LockBusy, error.to_string())
+                .of(&target.label())
+                .with_help("wait for the other runner, then try again"),
             AdminError::NoName
             | AdminError::InMemory
             | AdminError::File { .. }
@@ -134,7 +137,10 @@ fn admin_help(error: &AdminError) -> Option<String> {
         AdminError::Database { source, doing, .. } if is_denied(&source.message) => Some(format!(
             "the role in the URL may not {doing} it: let one that may, for example with --database-url"
         )),
-        AdminError::InMemory | AdminError::Open(_) | AdminError::Database { .. } => None,
+        AdminError::InMemory
+        | AdminError::InUse(_)
+        | AdminError::Open(_)
+        | AdminError::Database { .. } => None,
     }
 }
 

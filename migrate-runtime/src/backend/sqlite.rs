@@ -13,10 +13,10 @@ use diesel::sqlite::Sqlite as SqliteDialect;
 use diesel::{Connection, RunQueryDsl};
 use migrate_core::{Dialect, Direction};
 
-use self::sentinel::Sentinel;
+pub(crate) use self::sentinel::Sentinel;
 use super::{
-    AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Recorded, Settled,
-    StatementError, StepRow, Stop, Work, first_line, word_at,
+    AttemptRow, Backend, Claim, HistoryColumns, HistoryRow, IdRow, LockScope, Outcome, Pace,
+    Recorded, Settled, StatementError, StepRow, Stop, Work, first_line, word_at,
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::quote::literal;
@@ -29,9 +29,20 @@ pub(crate) struct Sqlite<C> {
     tables: [String; 3],
     /// The database's file; none in memory, where nobody else can be.
     path: Option<PathBuf>,
+    /// The file that is opened by the first write, where there was none.
+    later: Option<Later>,
     sentinel: Option<Sentinel>,
     ready: bool,
     foreign_keys: i64,
+}
+
+/// How to open a file that is not there yet: SQLite creates it on opening, and
+/// a run that is refused must not leave one behind.
+#[derive(Debug)]
+pub(crate) struct Later {
+    pub(crate) url: String,
+    /// Statements for the new connection.
+    pub(crate) setup: Vec<String>,
 }
 
 #[derive(Debug, diesel::QueryableByName)]
@@ -57,10 +68,27 @@ where
             store: Store::new(Dialect::Sqlite, None, history_table),
             tables: [history_table.to_owned(), journal, steps],
             path,
+            later: None,
             sentinel: None,
             ready: false,
             foreign_keys: 0,
         }
+    }
+
+    /// The same for a file that is not there: the connection is to an empty
+    /// database in memory, in whose place the file comes with the first write.
+    pub(crate) fn opened_later(mut self, later: Option<Later>) -> Self {
+        self.later = later;
+        self
+    }
+
+    fn open_now(&mut self) -> Result<(), DatabaseError> {
+        let Some(later) = self.later.take() else {
+            return Ok(());
+        };
+        self.connection =
+            C::establish(&later.url).map_err(|error| DatabaseError::other(error.to_string()))?;
+        later.setup.iter().try_for_each(|sql| self.execute(sql))
     }
 
     fn execute(&mut self, sql: &str) -> Result<(), DatabaseError> {
@@ -74,6 +102,11 @@ where
         R: diesel::deserialize::QueryableByName<SqliteDialect> + 'static,
     {
         Ok(diesel::sql_query(sql).load(&mut self.connection)?)
+    }
+
+    fn history(&mut self, sql: &str) -> Result<Vec<HistoryRow>, DatabaseError> {
+        let query = diesel::dsl::sql::<HistoryColumns>(sql);
+        Ok(query.load(&mut self.connection)?)
     }
 
     /// Which of our three tables are there.
@@ -177,13 +210,13 @@ where
     }
 
     fn read(&mut self) -> Result<Vec<HistoryRow>, DatabaseError> {
-        if let Ok(rows) = self.rows(&self.store.select_history()) {
+        if let Ok(rows) = self.history(&self.store.select_history()) {
             return Ok(rows);
         }
         match self.present()? {
             [false, ..] => Ok(Vec::new()),
-            [true, true, _] => self.rows(&self.store.select_history()),
-            [true, false, _] => self.rows(&self.store.select_history_alone()),
+            [true, true, _] => self.history(&self.store.select_history()),
+            [true, false, _] => self.history(&self.store.select_history_alone()),
         }
     }
 
@@ -207,11 +240,15 @@ where
 
     fn claim(&mut self, _: LockScope) -> Result<Claim, DatabaseError> {
         if let (Some(path), None) = (&self.path, &self.sentinel) {
-            let Some(sentinel) = Sentinel::acquire(path)? else {
-                return Ok(Claim::Busy);
-            };
-            self.sentinel = Some(sentinel);
-            return Ok(Claim::Fresh);
+            self.sentinel = Sentinel::acquire(path)?;
+            // Whoever has the lock may have made the file meanwhile.
+            if self.sentinel.is_some() || path.exists() {
+                self.open_now()?;
+            }
+            return Ok(match self.sentinel {
+                Some(_) => Claim::Fresh,
+                None => Claim::Busy,
+            });
         }
         if self.ready {
             return Ok(Claim::Ready);

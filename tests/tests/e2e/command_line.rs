@@ -235,3 +235,32 @@ $ cargo migrate revert  # exits 1
 "#]]
     );
 }
+
+#[test]
+fn a_distance_backwards_is_no_way_to_run() {
+    let workspace = cart();
+    workspace.run(&["run"]).ok();
+    let said = refused(&workspace, &[&["run", "-1"], &["upgrade", "-2"]]);
+    assert_data_eq!(
+        said,
+        str![[r#"
+$ cargo migrate run -1  # exits 1
+2| error: cart: getting there means reverting the newest migration
+2|  |
+2|  = note: nothing was changed
+2|  = help: `cargo migrate revert -p cart -n 1` does that, and so does `--yes`
+2|     Finished 1 target: nothing done in [TIME] (exit 1)
+$ cargo migrate upgrade -2  # exits 1
+2| error: cart: getting there means reverting the newest 2 migrations
+2|  |
+2|  = note: nothing was changed
+2|  = help: `cargo migrate revert -p cart -n 2` does that, and so does `--yes`
+2|     Finished 1 target: nothing done in [TIME] (exit 1)
+
+"#]]
+    );
+    workspace
+        .run(&["run", "-1", "--yes"])
+        .ok()
+        .says(&["Reverted cart 2026-01-02-000000_b", "1 reverted"]);
+}

@@ -282,6 +282,32 @@ fn an_untouched_run_of_ours_leaves_what_diesel_leaves() {
     }
 }
 
+#[test]
+fn what_diesel_applied_again_is_not_held_against_what_we_applied_before() {
+    for engine in BOTH {
+        let shop = Shop::new(engine);
+        shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
+        shop.run(&["run"]).ok();
+        diesel_reverts_all(&shop);
+        // Not landed yet, so it may change between two tries.
+        shop.migration("1_a", "CREATE TABLE a (id BIGINT);", "DROP TABLE a;");
+        diesel_applies_all(&shop);
+        // SQLite's clock counts seconds: let some pass between the two.
+        let later = match engine {
+            Engine::Sqlite => "datetime(run_on, '+5 seconds')",
+            Engine::Postgres => "run_on",
+        };
+        shop.connect()
+            .execute(&format!("UPDATE __diesel_schema_migrations SET run_on = {later}"));
+        assert_eq!(shop.state("1_a"), "adopted");
+        shop.run(&["run"]).ok();
+        shop.run(&["redo"]).ok();
+        assert_eq!(shop.state("1_a"), "applied");
+        shop.migration("1_a", "CREATE TABLE a (id TEXT);", "DROP TABLE a;");
+        assert_eq!(shop.state("1_a"), "edited");
+    }
+}
+
 /// Versions and names in the order in which Diesel would run them.
 fn diesel_reads(directory: &Path) -> Option<Vec<(String, String)>> {
     let source = FileBasedMigrations::from_path(directory).ok()?;

@@ -452,3 +452,26 @@ $ cargo migrate run  # exits 4
 "#]]
     );
 }
+
+#[test]
+fn a_run_that_is_refused_makes_no_database() {
+    let workspace = Workspace::new();
+    workspace.sqlite_service("cart");
+    workspace.write(UP, "CREATE TABLE b (id INTEGER);\nCOMMIT;\n");
+    let before = Tree::of(workspace.root());
+    workspace.run(&["run"]).exits(1).says(&["`COMMIT` would"]);
+    workspace.run(&["run", "2030"]).exits(2);
+    workspace.run(&["run", "zero"]).exits(1);
+    workspace.run(&["revert"]).ok().says(&["nothing to do"]);
+    workspace.run(&["revert", "--only", "20260102"]).exits(1);
+    workspace
+        .run(&["redo", "--to", "zero"])
+        .ok()
+        .says(&["nothing to do"]);
+    // A plan tells what would be refused.
+    workspace.run(&["plan"]).exits(1).says(&["`COMMIT` would"]);
+    before.is_still(workspace.root());
+    workspace.write(UP, "CREATE TABLE b (id INTEGER);\n");
+    workspace.run(&["run"]).ok().says(&["1 applied"]);
+    assert_eq!(applied(&workspace, "cart.db"), ["20260102000000"]);
+}

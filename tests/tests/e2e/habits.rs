@@ -131,13 +131,13 @@ $ cargo migrate migrate
 2|      Applied cart 2026-03-15-120000_create_coupons in [TIME]
 2|     Finished 1 target: 3 applied in [TIME]
 $ cargo migrate migrate base  # exits 1
-2| error: cart: to get there everything has to be reverted
+2| error: cart: getting there means reverting everything
 2|  |
 2|  = note: nothing was changed
 2|  = help: `cargo migrate revert -p cart --to zero` does that, and so does `--yes`
 2|     Finished 1 target: nothing done in [TIME] (exit 1)
 $ cargo migrate migrate 20260215  # exits 1
-2| error: cart: to get there everything newer than 20260215120000 has to be reverted
+2| error: cart: getting there means reverting everything newer than 20260215120000
 2|  |
 2|  = note: nothing was changed
 2|  = help: `cargo migrate revert -p cart --to 20260215120000` does that, and so does `--yes`

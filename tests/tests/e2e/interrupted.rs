@@ -224,14 +224,14 @@ fn progress(shop: &Shop) -> usize {
 
 #[test]
 fn killed_again_and_again_a_run_still_makes_each_mark_once() {
-    const COUNT: usize = 400;
+    const COUNT: usize = 800;
     for engine in BOTH {
         let shop = long(engine, COUNT);
         let mut killed = 0;
         for share in 1..=6 {
             let mut child = shop.start(&["run"]);
             eventually("it has got further", || {
-                progress(&shop) >= share * COUNT / 8
+                progress(&shop) >= share * COUNT / 16
                     || child.try_wait().is_ok_and(|status| status.is_some())
             });
             if child.try_wait().expect("a child").is_none() {

@@ -11,7 +11,7 @@ use crate::error::DatabaseError;
 
 /// The lock, for as long as it lives.
 #[derive(Debug)]
-pub(super) struct Sentinel {
+pub(crate) struct Sentinel {
     _file: File,
 }
 
@@ -23,7 +23,7 @@ fn path_beside(database: &Path) -> PathBuf {
 
 impl Sentinel {
     /// Tries once; nothing if another runner has it.
-    pub(super) fn acquire(database: &Path) -> Result<Option<Self>, DatabaseError> {
+    pub(crate) fn acquire(database: &Path) -> Result<Option<Self>, DatabaseError> {
         let path = path_beside(database);
         let failed = |doing: &str, error: std::io::Error| {
             DatabaseError::other(format!(
