@@ -46,6 +46,9 @@ pub enum AdminError {
         /// What the file system says.
         source: std::io::Error,
     },
+    /// The URL names some other file.
+    #[error("{} is no SQLite database", .0.display())]
+    NotADatabase(std::path::PathBuf),
     /// Migrations are running on it.
     #[error("another runner is at work on {}", .0.display())]
     InUse(std::path::PathBuf),
@@ -149,9 +152,18 @@ fn create_file(url: &DatabaseUrl) -> Result<Created, AdminError> {
 }
 
 fn drop_file(url: &DatabaseUrl) -> Result<Dropped, AdminError> {
-    let path = url.sqlite_path().ok_or(AdminError::InMemory)?;
-    if !path.exists() {
+    let named = url.sqlite_path().ok_or(AdminError::InMemory)?;
+    if !named.exists() {
         return Ok(Dropped::Absent);
+    }
+    let failed = |source| AdminError::File {
+        path: named.to_owned(),
+        source,
+    };
+    // The file itself, also by a link: the link names a database, empty or not.
+    let path = &*std::fs::canonicalize(named).map_err(failed)?;
+    if !is_database(path).map_err(failed)? {
+        return Err(AdminError::NotADatabase(named.to_owned()));
     }
     // A runner at work would go on writing to a file that has no name any more.
     #[cfg(feature = "sqlite")]
@@ -178,6 +190,20 @@ fn drop_file(url: &DatabaseUrl) -> Result<Dropped, AdminError> {
         }
     }
     Ok(Dropped::Gone)
+}
+
+/// Whether a file begins as SQLite's do; an empty one is an empty database.
+fn is_database(path: &std::path::Path) -> std::io::Result<bool> {
+    use std::io::Read;
+
+    const MAGIC: &[u8] = b"SQLite format 3\0";
+    if !path.is_file() {
+        return Ok(false);
+    }
+    let mut head = Vec::new();
+    let file = std::fs::File::open(path)?;
+    file.take(MAGIC.len() as u64).read_to_end(&mut head)?;
+    Ok(head.is_empty() || head == MAGIC)
 }
 
 #[cfg(feature = "postgres")]

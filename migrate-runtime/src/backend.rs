@@ -7,8 +7,6 @@ pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::AtomicI32;
 use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -24,8 +22,9 @@ use crate::store::{Attempt, Runner, Store};
 pub(crate) trait Backend {
     fn dialect(&self) -> Dialect;
 
-    /// Where `read` notes the server's process that works for us; 0 before.
-    fn server_process(&self) -> Option<Arc<AtomicI32>> {
+    /// What to send on another connection to stop the statement that runs on
+    /// this one.
+    fn cancellation(&self) -> Option<String> {
         None
     }
 
@@ -76,6 +75,14 @@ pub(crate) trait Backend {
     /// Runs one statement of a migration in a transaction with the writes that
     /// record it, provided the lock is ours.
     fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError>;
+
+    /// Gives the next statement that runs alone its timeouts.
+    fn allow(
+        &mut self,
+        statement: &str,
+        lock_timeout: Duration,
+        statement_timeout: Duration,
+    ) -> Result<(), DatabaseError>;
 
     /// Runs one statement by itself, in autocommit.
     fn run_alone(&mut self, statement: &str) -> Result<(), StatementError>;
@@ -171,7 +178,6 @@ impl Work<'_> {
 
 /// One statement and the writes that go with it.
 pub(crate) struct Recorded<'a> {
-    pub(crate) before: &'a str,
     pub(crate) statement: &'a str,
     pub(crate) after: &'a str,
     pub(crate) lock_timeout: Duration,

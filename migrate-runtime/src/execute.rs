@@ -59,8 +59,10 @@ pub(crate) struct Run<'r> {
 /// How one migration came out of the loop's view.
 enum Went {
     Done,
-    /// Another runner was faster or is at work: read and plan again.
+    /// Another runner is at work: read and plan again.
     Again,
+    /// Another runner was faster: read and plan again.
+    Elsewhere,
     /// The application held a lock: pause, then read and plan again.
     Contended(Option<usize>),
 }
@@ -103,6 +105,7 @@ impl<'r> Run<'r> {
         let mut wait = Wait::new(self.options.lock_wait);
         let mut tries = 0;
         let mut certain = false;
+        let mut beaten = None;
         loop {
             self.heed_interrupt()?;
             let history = reading::read(self.backend, self.catalog)?;
@@ -118,8 +121,11 @@ impl<'r> Run<'r> {
                 Err(PlanError::Diverged(found)) if certain && self.settle(&history, &found)? => {
                     continue;
                 }
-                // Another runner reverted the very one that we were told to.
-                Err(PlanError::NotApplied(_)) if self.noted => return Ok(()),
+                // Another runner did the very thing that we were told to, and
+                // perhaps went on from there.
+                Err(PlanError::NotApplied(_) | PlanError::Behind { .. }) if self.noted => {
+                    return Ok(());
+                }
                 planned => planned?,
             };
             self.note_once(&plan);
@@ -151,6 +157,10 @@ impl<'r> Run<'r> {
             match went {
                 Went::Done => return Ok(()),
                 Went::Again => self.wait_for_the_lock(&mut wait)?,
+                Went::Elsewhere => {
+                    self.elsewhere(&plan.steps[at], &mut beaten)?;
+                    self.wait_for_the_lock(&mut wait)?;
+                }
                 Went::Contended(statement) => {
                     tries += 1;
                     self.contended(&plan.steps[at], statement, tries)?;
@@ -213,7 +223,7 @@ impl<'r> Run<'r> {
         let steps = |step: &Step| {
             let migration = self.catalog.get(&step.version);
             migration.is_some_and(|migration| {
-                prepare::mode(migration, self.backend.dialect()) == RunMode::Steps
+                prepare::mode(migration, step, self.backend.dialect()) == RunMode::Steps
             })
         };
         let scope = if plan.steps.iter().any(steps) {
@@ -264,6 +274,17 @@ impl<'r> Run<'r> {
         });
         self.options.interrupt.pause(pause);
         Ok(())
+    }
+
+    /// Another runner has recorded this step. If the history does not say so
+    /// the second time either, it is the file itself that writes the history.
+    fn elsewhere(&mut self, step: &Step, beaten: &mut Option<Version>) -> Result<(), Error> {
+        if beaten.replace(step.version.clone()).as_ref() != Some(&step.version) {
+            return Ok(());
+        }
+        let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
+        let message = "the file writes its own row of the history table, which is the runner's";
+        Err(prepared.failure(step, None, None, message.to_owned(), Remains::RolledBack))
     }
 
     /// The application holds a lock: wait longer each time, and not for ever.
@@ -341,7 +362,8 @@ impl<'r> Run<'r> {
         work.lock_timeout = lock_timeout(prepared.lock_timeout, tries);
         match self.backend.apply(&work) {
             Ok(Outcome::Done) => Ok(Went::Done),
-            Ok(Outcome::Busy | Outcome::Elsewhere) => Ok(Went::Again),
+            Ok(Outcome::Busy) => Ok(Went::Again),
+            Ok(Outcome::Elsewhere) => Ok(Went::Elsewhere),
             Ok(Outcome::LockTimeout { statement }) => Ok(Went::Contended(statement)),
             Err(Stop::Database(source)) => {
                 Err(Error::database("cannot record the migration")(source))

@@ -206,6 +206,19 @@ impl<'m> Migrator<'m> {
             .map_err(Error::database("cannot read the journal"))
     }
 
+    /// Who has the lock that a run would need, as far as the role may see it.
+    ///
+    /// # Errors
+    /// When the history cannot be read.
+    pub fn holder(&self, database: &mut Database) -> Result<Option<String>, Error> {
+        let backend = database.backend();
+        // The lock's key is found on reading.
+        backend
+            .read()
+            .map_err(Error::database("cannot read the migration history"))?;
+        Ok(backend.holder())
+    }
+
     /// Creates the tables that runs are recorded in, as the first run would.
     ///
     /// # Errors

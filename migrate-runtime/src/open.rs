@@ -2,8 +2,6 @@
 //! will be written, so that looking creates nothing.
 
 use std::path::PathBuf;
-#[cfg(feature = "postgres")]
-use std::sync::atomic::Ordering;
 
 use diesel::Connection;
 use diesel::connection::SimpleConnection;
@@ -18,6 +16,8 @@ use crate::error::{DatabaseError, OpenError, OpenReason};
 use crate::interrupt::{CancelGuard, Interrupt};
 use crate::store::DEFAULT_HISTORY_TABLE;
 use crate::url::DatabaseUrl;
+#[cfg(feature = "sqlite")]
+use crate::url::{canonical, uri};
 
 /// What to know of a service to open its database.
 #[derive(Debug, Clone)]
@@ -78,7 +78,12 @@ impl Database {
                 let names = crate::backend::postgres::Names {
                     schema: session.schema.clone(),
                     history_table: session.history_table.clone(),
-                    application: format!("cargo-migrate {}", session.service),
+                    application: crate::backend::postgres::application(&session.service),
+                    setup: if session.setup.is_empty() {
+                        crate::backend::postgres::SessionSetup::None
+                    } else {
+                        crate::backend::postgres::SessionSetup::Configured
+                    },
                 };
                 Box::new(crate::backend::postgres::Postgres::new(connection, names))
             }
@@ -119,17 +124,13 @@ impl Database {
     /// Cancels the running statement when `interrupt` is triggered.
     pub(crate) fn cancel_on(&mut self, interrupt: &Interrupt) -> Option<CancelGuard> {
         #[cfg(feature = "postgres")]
-        if let Some(process) = self.backend.server_process() {
+        if let Some(cancellation) = self.backend.cancellation() {
             let url = self.url.clone();
             let cancel = move || {
-                let pid = process.load(Ordering::Relaxed);
-                if pid == 0 {
-                    return;
-                }
                 // The server alone can stop a statement; best effort, because
                 // the signal's second arrival ends the process anyway.
                 if let Ok(mut connection) = connect_postgres(&url) {
-                    let _ = connection.batch_execute(&format!("SELECT pg_cancel_backend({pid})"));
+                    let _ = connection.batch_execute(&cancellation);
                 }
             };
             return Some(interrupt.on_trigger(Box::new(cancel)));
@@ -151,15 +152,39 @@ fn set_up(connection: &mut impl SimpleConnection, setup: &[String]) -> Result<()
     Ok(())
 }
 
-/// Connects to PostgreSQL as libpq does, with what the bundled one lacks: the
-/// distribution's socket directory and its certificates.
-///
-/// # Errors
-/// When there is no connection to be had.
+/// Why there is no connection. The server's words are in its language, so they
+/// are not read: the server itself is asked whether it has the database.
 #[cfg(feature = "postgres")]
-pub(crate) fn connect_postgres(url: &DatabaseUrl) -> Result<PgConnection, OpenError> {
-    use diesel::connection::CacheSize;
+fn reason(message: &str, url: &DatabaseUrl) -> OpenReason {
+    if !message.contains("FATAL") {
+        return OpenReason::Unreachable;
+    }
+    let Some(name) = url.database_name().or_else(|| url.user()) else {
+        return OpenReason::Refused;
+    };
+    // Asking costs another login or two; a server that misses a database says
+    // which. It cuts long names, and writes others in an encoding of its own.
+    let is_said_as_it_is = name.is_ascii() && name.len() < 64;
+    if is_said_as_it_is && !message.contains(&name) {
+        return OpenReason::Refused;
+    }
+    let asked = ["postgres", "template1"].into_iter().find_map(|other| {
+        let client = as_client(&url.with_database(other));
+        let mut connection = PgConnection::establish(client.expose()).ok()?;
+        let found = diesel::sql_query("SELECT 1 FROM pg_database WHERE datname = $1::name")
+            .bind::<diesel::sql_types::Text, _>(&name);
+        diesel::RunQueryDsl::execute(found, &mut connection).ok()
+    });
+    match asked {
+        Some(0) => OpenReason::MissingDatabase,
+        Some(_) | None => OpenReason::Refused,
+    }
+}
 
+/// The URL with what the bundled libpq lacks: the distribution's socket
+/// directory, and a limit to the waiting.
+#[cfg(feature = "postgres")]
+fn as_client(url: &DatabaseUrl) -> DatabaseUrl {
     let mut client = url.clone();
     let elsewhere = ["PGHOST", "PGHOSTADDR", "PGSERVICE"]
         .iter()
@@ -179,25 +204,22 @@ pub(crate) fn connect_postgres(url: &DatabaseUrl) -> Result<PgConnection, OpenEr
     {
         client = client.with_parameter("connect_timeout", "10");
     }
+    client
+}
+
+/// Connects to PostgreSQL as libpq does, with what the bundled one lacks: the
+/// distribution's socket directory and its certificates.
+///
+/// # Errors
+/// When there is no connection to be had.
+#[cfg(feature = "postgres")]
+pub(crate) fn connect_postgres(url: &DatabaseUrl) -> Result<PgConnection, OpenError> {
+    use diesel::connection::CacheSize;
+
+    let client = as_client(url);
     let mut connection = PgConnection::establish(client.expose()).map_err(|error| {
         let message = redact(&error.to_string(), url);
-        // libpq's own words are translated by the client's language at most;
-        // what the server said is looked for by the name that it quotes.
-        let names_database = url
-            .database_name()
-            .or_else(|| url.user())
-            .is_some_and(|name| message.contains(&format!("\"{name}\"")));
-        let reason = if message.contains("FATAL")
-            && names_database
-            && !message.contains("user")
-            && !message.contains("role")
-        {
-            OpenReason::MissingDatabase
-        } else if message.contains("FATAL") {
-            OpenReason::Refused
-        } else {
-            OpenReason::Unreachable
-        };
+        let reason = reason(&message, url);
         OpenError::Connect {
             url: url.to_string(),
             message,
@@ -221,7 +243,8 @@ struct Opened {
 
 #[cfg(feature = "sqlite")]
 fn connect_sqlite(url: &DatabaseUrl, access: Access) -> Result<Opened, OpenError> {
-    let path = url.sqlite_path().map(std::path::Path::to_owned);
+    // The real one: links to one file are one database, with one lock.
+    let path = url.sqlite_path().map(canonical);
     let mut later = None;
     let text = match (&path, access) {
         // A database that is not there is empty; looking must not create it.
@@ -231,9 +254,7 @@ fn connect_sqlite(url: &DatabaseUrl, access: Access) -> Result<Opened, OpenError
             ":memory:".to_owned()
         }
         (Some(path), Access::Read) if !url.expose().starts_with("file:") => {
-            let encoded = percent_encoding::utf8_percent_encode(&path.to_string_lossy(), URI_PATH)
-                .to_string();
-            format!("file:{encoded}?mode=rw")
+            format!("{}?mode=rw", uri(path))
         }
         _ => url.expose().to_owned(),
     };
@@ -268,14 +289,6 @@ fn is_made_later(url: &DatabaseUrl, path: &std::path::Path) -> bool {
         .unwrap_or_else(|| std::path::Path::new("."));
     !url.expose().starts_with("file:") && !path.exists() && parent.is_dir()
 }
-
-/// Everything in a path that a URI reads as something else.
-#[cfg(feature = "sqlite")]
-const URI_PATH: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
-    .add(b' ')
-    .add(b'%')
-    .add(b'?')
-    .add(b'#');
 
 /// The client's message without the password, should it ever repeat it.
 fn redact(message: &str, url: &DatabaseUrl) -> String {

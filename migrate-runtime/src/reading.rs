@@ -26,8 +26,15 @@ fn history(backend: &mut dyn Backend, rows: Vec<HistoryRow>) -> Result<History, 
     let mut history = History::default();
     for row in rows {
         let version = Version::recorded(&row.version);
-        let unfinished = unfinished(backend, &row)?;
-        let recorded = recorded(&row).filter(|_| unfinished.is_none());
+        // An attempt's end and its history row are one write: where the history
+        // says otherwise, another tool has finished what was half done.
+        let unfinished =
+            unfinished(backend, &row)?.filter(|unfinished| match unfinished.direction {
+                Direction::Up => row.run_on.is_none(),
+                Direction::Down => row.run_on.is_some(),
+            });
+        let done = row.state.as_deref() == Some("done");
+        let recorded = recorded(&row).filter(|_| done);
         if let Some(unfinished) = unfinished {
             history.unfinished.insert(version.clone(), unfinished);
         }

@@ -16,7 +16,8 @@ pub(crate) struct Store {
     pub(crate) history: String,
     pub(crate) journal: String,
     pub(crate) steps: String,
-    /// The journal's bare name: PostgreSQL and SQLite name indexes per schema.
+    /// The journal's index and its table: SQLite wants the schema before the
+    /// index, PostgreSQL before the table.
     journal_index: String,
 }
 
@@ -73,7 +74,16 @@ impl Store {
             history: qualified(table),
             journal: qualified(&journal),
             steps: qualified(&steps),
-            journal_index: identifier(dialect, &format!("{journal}_version")),
+            journal_index: match dialect {
+                Dialect::Sqlite => {
+                    let index = qualified(&format!("{journal}_version"));
+                    format!("{index} ON {}", identifier(dialect, &journal))
+                }
+                Dialect::Postgres | Dialect::MySql => {
+                    let index = identifier(dialect, &format!("{journal}_version"));
+                    format!("{index} ON {}", qualified(&journal))
+                }
+            },
         }
     }
 
@@ -134,7 +144,7 @@ impl Store {
         let index = match self.dialect {
             Dialect::MySql => String::new(),
             Dialect::Postgres | Dialect::Sqlite => {
-                format!("CREATE INDEX IF NOT EXISTS {journal_index} ON {journal} (version, id);\n")
+                format!("CREATE INDEX IF NOT EXISTS {journal_index} (version, id);\n")
             }
         };
         let index_in_table = match self.dialect {

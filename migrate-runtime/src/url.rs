@@ -1,10 +1,22 @@
 //! Database URLs: which database, which dialect, and never a password on a
 //! screen. Opens nothing.
 
-use std::fmt;
+mod file;
+mod server;
+mod show;
+
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 
 use migrate_core::Dialect;
+
+use self::server::Parts;
+
+pub(crate) use self::file::canonical;
+#[cfg(feature = "sqlite")]
+pub(crate) use self::file::uri;
 
 /// The URL of one database. `Debug` and `Display` leave the password out.
 #[derive(Clone, PartialEq, Eq)]
@@ -13,6 +25,8 @@ pub struct DatabaseUrl {
     /// What the client is given: for SQLite a path or a `file:` URI, else a
     /// URL whose scheme the client knows.
     text: String,
+    /// The file of a SQLite database; none in memory or for a server.
+    path: Option<PathBuf>,
 }
 
 /// Why a text is no database URL. Never holds the text: it may hold a password.
@@ -24,14 +38,50 @@ pub enum UrlError {
     /// A scheme that no backend of ours speaks.
     #[error("no backend speaks `{0}://`, expected postgres://, mysql://, sqlite: or a path")]
     Scheme(String),
+    /// Something like `user:password@host`, which would pass for a path.
+    #[error("the database URL has no scheme, or not one that ends in `://`")]
+    NoScheme,
     /// libpq's `host=… dbname=…` form, which would pass for a path.
     #[error(
         "the database URL is a key=value connection string, expected postgres://user@host/database"
     )]
     KeyValue,
-    /// Not UTF-8 after resolving, or with a NUL.
+    /// A raw `/`, `?`, `#` or `@` where a user or a password is or may be.
+    #[error("the password in the database URL has to be percent-encoded")]
+    Password,
+    /// Something else than a port after a host.
+    #[error("a host or port in the database URL cannot be read")]
+    Port,
+    /// A query parameter that is none.
+    #[error("a parameter in the database URL has no `=`")]
+    Parameter,
+    /// A `%` on its own, or `%00`.
+    #[error("the database URL holds a `%` that begins no percent-encoded character")]
+    Percent,
+    /// A NUL, which would end the text for the client.
     #[error("the database URL holds a NUL byte")]
     Nul,
+}
+
+impl UrlError {
+    /// What to write instead.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Empty | Self::Scheme(_) | Self::KeyValue | Self::Nul => {
+                "expected postgres://user@host/database, mysql://user@host/database or sqlite:path"
+            }
+            Self::NoScheme => {
+                "expected postgres://user@host/database, or sqlite:path for a file of such a name"
+            }
+            Self::Port => "expected host or host:port, and an IPv6 address in brackets",
+            Self::Password => {
+                "in user and password write %40 for @, %3A for :, %2F for /, %3F for ?, %23 for # and %25 for %"
+            }
+            Self::Parameter => "write ?name=value&name=value, and %26 for a & in a value",
+            Self::Percent => "write %25 for %",
+        }
+    }
 }
 
 impl DatabaseUrl {
@@ -40,7 +90,8 @@ impl DatabaseUrl {
     /// the scheme (`postgresql+asyncpg`) is dropped.
     ///
     /// # Errors
-    /// When it is empty, of another scheme, or no URL at all.
+    /// When it is empty, of another scheme, or no URL at all; and when others
+    /// could read it differently, so that a password would pass for a host.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let text = text.trim();
         if text.is_empty() {
@@ -49,55 +100,55 @@ impl DatabaseUrl {
         if text.contains('\0') {
             return Err(UrlError::Nul);
         }
-        if let Some((scheme, rest)) = text.split_once("://") {
-            let family = scheme
-                .split_once('+')
-                .map_or(scheme, |(family, _)| family)
-                .to_ascii_lowercase();
-            return match family.as_str() {
-                "postgres" | "postgresql" => Ok(Self {
-                    dialect: Dialect::Postgres,
-                    text: format!("postgresql://{rest}"),
-                }),
-                "mysql" | "mariadb" => Ok(Self {
-                    dialect: Dialect::MySql,
-                    text: format!("mysql://{rest}"),
-                }),
-                "sqlite" | "sqlite3" => Self::sqlite(rest),
-                "file" => Ok(Self {
-                    dialect: Dialect::Sqlite,
-                    text: text.to_owned(),
-                }),
-                _ => Err(UrlError::Scheme(family)),
-            };
-        }
         for scheme in ["sqlite:", "sqlite3:"] {
             if let Some(path) = strip_prefix_ignore_case(text, scheme) {
-                return Self::sqlite(path);
+                return Self::sqlite(path.strip_prefix("//").unwrap_or(path));
             }
         }
         if text.starts_with("file:") {
-            return Ok(Self {
-                dialect: Dialect::Sqlite,
-                text: text.to_owned(),
-            });
+            if !server::is_encoded(text) {
+                return Err(UrlError::Percent);
+            }
+            return Ok(Self::of_file(text.to_owned()));
         }
-        let word = text.split('=').next().unwrap_or_default();
-        if [
-            "host", "hostaddr", "port", "user", "password", "dbname", "service",
-        ]
-        .contains(&word.trim())
-        {
+        if is_key_value(text) {
             return Err(UrlError::KeyValue);
         }
-        for scheme in ["postgres:", "postgresql:", "mysql:", "mariadb:"] {
-            if let Some(family) =
-                strip_prefix_ignore_case(text, scheme).and(scheme.strip_suffix(':'))
-            {
-                return Err(UrlError::Scheme(family.to_owned()));
-            }
+        if let Some((scheme, rest)) = text.split_once("://") {
+            return Self::server(scheme, rest);
+        }
+        if is_like_a_server(text) {
+            return Err(UrlError::NoScheme);
         }
         Self::sqlite(text)
+    }
+
+    fn server(scheme: &str, rest: &str) -> Result<Self, UrlError> {
+        let is_scheme = |text: &str| {
+            text.starts_with(|c: char| c.is_ascii_alphabetic())
+                && text
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "+.-".contains(c))
+        };
+        if !is_scheme(scheme.strip_prefix("jdbc:").unwrap_or(scheme)) {
+            return Err(UrlError::NoScheme);
+        }
+        let family = scheme.split('+').next().unwrap_or_default();
+        let family = family.to_ascii_lowercase();
+        let (dialect, scheme) = match family.as_str() {
+            "postgres" | "postgresql" => (Dialect::Postgres, "postgresql"),
+            "mysql" | "mariadb" => (Dialect::MySql, "mysql"),
+            // A driver in SQLAlchemy's manner: `sqlite+pysqlite:///x.db`.
+            "sqlite" | "sqlite3" => return Self::sqlite(rest),
+            _ => return Err(UrlError::Scheme(family)),
+        };
+        let text = format!("{scheme}://{rest}");
+        Parts::of(&text).check()?;
+        Ok(Self {
+            dialect,
+            text,
+            path: None,
+        })
     }
 
     fn sqlite(path: &str) -> Result<Self, UrlError> {
@@ -106,10 +157,15 @@ impl DatabaseUrl {
         if path.is_empty() {
             return Err(UrlError::Empty);
         }
-        Ok(Self {
+        Ok(Self::of_file(file::one_slash(path).to_owned()))
+    }
+
+    fn of_file(text: String) -> Self {
+        Self {
             dialect: Dialect::Sqlite,
-            text: path.to_owned(),
-        })
+            path: file::path_of(&text),
+            text,
+        }
     }
 
     /// The dialect that the scheme names.
@@ -127,34 +183,20 @@ impl DatabaseUrl {
     /// The file of a SQLite database; none in memory or for a server.
     #[must_use]
     pub fn sqlite_path(&self) -> Option<&Path> {
-        if self.dialect != Dialect::Sqlite || self.text == ":memory:" {
-            return None;
-        }
-        let Some(uri) = self.text.strip_prefix("file:") else {
-            return Some(Path::new(&self.text));
-        };
-        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
-        if path == ":memory:" || query.split('&').any(|pair| pair == "mode=memory") {
-            return None;
-        }
-        let path = path
-            .strip_prefix("//localhost")
-            .or_else(|| path.strip_prefix("//"))
-            .unwrap_or(path);
-        Some(Path::new(path))
+        self.path.as_deref()
     }
 
     /// The same database with a relative SQLite path joined to `root`.
     #[must_use]
     pub fn resolve_from(self, root: &Path) -> Self {
-        let Some(path) = self.sqlite_path() else {
+        let Some(path) = self.sqlite_path().filter(|path| path.is_relative()) else {
             return self;
         };
-        if path.is_absolute() || self.text.starts_with("file:") {
-            return self;
-        }
-        let text = root.join(path).to_string_lossy().into_owned();
-        Self { text, ..self }
+        let full = root.join(path);
+        Self::of_file(match self.text.strip_prefix("file:") {
+            Some(given) => file::uri(&full) + file::split_uri(given).1,
+            None => full.to_string_lossy().into_owned(),
+        })
     }
 
     /// The same server with another database: for `create` and `drop`, which
@@ -162,29 +204,28 @@ impl DatabaseUrl {
     #[must_use]
     pub fn with_database(&self, name: &str) -> Self {
         let encoded =
-            percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC)
-                .to_string();
-        let (scheme, rest) = self.text.split_once("://").unwrap_or(("", &self.text));
-        let (base, query) = rest
-            .split_once('?')
-            .map_or((rest, None), |(base, query)| (base, Some(query)));
-        let authority = base
-            .split_once('/')
-            .map_or(base, |(authority, _)| authority);
-        let query = query.map(|query| {
-            let kept: Vec<&str> = query
-                .split('&')
-                .filter(|pair| !pair.starts_with("dbname="))
-                .collect();
-            format!("?{}", kept.join("&"))
-        });
+            percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+        let parts = self.parts();
+        let user = parts
+            .userinfo
+            .map_or_else(String::new, |userinfo| format!("{userinfo}@"));
+        let kept: Vec<&str> = parts
+            .query
+            .unwrap_or_default()
+            .split('&')
+            .filter(|pair| !pair.is_empty() && !pair.starts_with("dbname="))
+            .collect();
+        let sign = if kept.is_empty() { "" } else { "?" };
         let text = format!(
-            "{scheme}://{authority}/{encoded}{}",
-            query.unwrap_or_default()
+            "{}://{user}{}/{encoded}{sign}{}",
+            parts.scheme,
+            parts.hosts,
+            kept.join("&")
         );
         Self {
             dialect: self.dialect,
             text,
+            path: None,
         }
     }
 
@@ -195,13 +236,8 @@ impl DatabaseUrl {
         if self.dialect == Dialect::Sqlite {
             return None;
         }
-        let (_, rest) = self.text.split_once("://")?;
-        if let Some(name) = self.parameter("dbname") {
-            return Some(name);
-        }
-        let (base, _) = rest.split_once('?').unwrap_or((rest, ""));
-        let (_, name) = base.split_once('/')?;
-        (!name.is_empty()).then(|| decode(name))
+        let name = self.parts().path.filter(|name| !name.is_empty());
+        self.parameter("dbname").or_else(|| name.map(decode))
     }
 
     /// The user that the URL names, decoded.
@@ -210,30 +246,23 @@ impl DatabaseUrl {
         if self.dialect == Dialect::Sqlite {
             return None;
         }
-        let (_, rest) = self.text.split_once("://")?;
-        let authority = rest.split(['/', '?']).next().unwrap_or_default();
-        let (userinfo, _) = authority.rsplit_once('@')?;
-        let user = userinfo.split(':').next().unwrap_or_default();
-        (!user.is_empty())
-            .then(|| decode(user))
-            .or_else(|| self.parameter("user"))
+        let user = self.parts().credentials().0;
+        user.map(decode).or_else(|| self.parameter("user"))
     }
 
     /// A query parameter's value, decoded.
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<String> {
-        let (_, query) = self.text.split_once('?')?;
-        query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .find(|(key, _)| *key == name)
-            .map(|(_, v)| decode(v))
+        let mut pairs = self.parts().pairs();
+        pairs
+            .find(|(key, _)| decode(key) == name)
+            .map(|(_, value)| decode(value))
     }
 
     /// Whether the URL names a host, in its authority or as a parameter.
     #[must_use]
     pub fn names_host(&self) -> bool {
-        !self.hosts().is_empty()
+        !self.parts().hosts.is_empty()
             || self.parameter("host").is_some()
             || self.parameter("hostaddr").is_some()
     }
@@ -243,35 +272,37 @@ impl DatabaseUrl {
     pub fn with_parameter(mut self, key: &str, value: &str) -> Self {
         let encoded =
             percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
-        let sign = if self.text.contains('?') { '&' } else { '?' };
+        let sign = match self.parts().query {
+            None => "?",
+            Some(query) if query.is_empty() || query.ends_with('&') => "",
+            Some(_) => "&",
+        };
         self.text = format!("{}{sign}{key}={encoded}", self.text);
         self
     }
 
     /// The secrets that the URL holds, as they stand and decoded.
     pub(crate) fn secrets(&self) -> Vec<String> {
-        let userinfo = self.text.split_once("://").and_then(|(_, rest)| {
-            let base = rest.split('?').next().unwrap_or_default();
-            base.rsplit_once('@').map(|(userinfo, _)| userinfo)
-        });
-        let password = userinfo
-            .and_then(|userinfo| userinfo.split_once(':'))
-            .map(|(_, password)| password.to_owned());
-        let parameters = ["password", "sslpassword"]
-            .iter()
-            .filter_map(|name| self.parameter(name));
-        let mut secrets: Vec<String> = password.into_iter().chain(parameters).collect();
-        secrets.extend(secrets.clone().iter().map(|secret| decode(secret)));
-        secrets.retain(|secret| !secret.is_empty());
+        let parts = self.parts();
+        let parameters = parts
+            .pairs()
+            .filter(|(key, _)| ["password", "sslpassword"].contains(&&*decode(key)))
+            .map(|(_, value)| value);
+        let mut secrets: Vec<String> = parts
+            .credentials()
+            .1
+            .into_iter()
+            .chain(parameters)
+            .flat_map(|secret| [secret.to_owned(), decode(secret)])
+            .filter(|secret| !secret.is_empty())
+            .collect();
+        // The longer first: one may be a part of the other.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         secrets
     }
 
-    fn hosts(&self) -> &str {
-        let rest = self.text.split_once("://").map_or("", |(_, rest)| rest);
-        let authority = rest.split(['/', '?']).next().unwrap_or_default();
-        authority
-            .rsplit_once('@')
-            .map_or(authority, |(_, hosts)| hosts)
+    fn parts(&self) -> Parts<'_> {
+        Parts::of(&self.text)
     }
 
     /// A text that is equal for equal databases: host, port and name, or the
@@ -291,7 +322,7 @@ impl DatabaseUrl {
         };
         let given = self
             .parameter("host")
-            .unwrap_or_else(|| self.hosts().to_owned());
+            .unwrap_or_else(|| self.parts().hosts.to_owned());
         let hosts: Vec<String> = given
             .split(',')
             .map(|host| {
@@ -332,163 +363,51 @@ fn decode(text: &str) -> String {
         .into_owned()
 }
 
-/// The file's real path, also where it does not exist yet.
-fn canonical(path: &Path) -> PathBuf {
-    if let Ok(real) = path.canonicalize() {
-        return real;
-    }
-    match (
-        path.parent().map(|parent| {
-            if parent.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                parent
-            }
-        }),
-        path.file_name(),
-    ) {
-        (Some(parent), Some(name)) => parent
-            .canonicalize()
-            .unwrap_or_else(|_| parent.to_owned())
-            .join(name),
-        _ => path.to_owned(),
-    }
+/// Whether a text is libpq's `key=value` form.
+fn is_key_value(text: &str) -> bool {
+    const TELLING: [&str; 8] = [
+        "host",
+        "hostaddr",
+        "port",
+        "user",
+        "password",
+        "dbname",
+        "service",
+        "sslpassword",
+    ];
+    // The keys are the words before the signs; the form begins with one.
+    let mut keys = text.match_indices('=').map(|(at, _)| {
+        let before = text[..at].trim_end();
+        let rest = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        (rest, &before[rest.len()..])
+    });
+    let begins_with_a_key = keys
+        .clone()
+        .next()
+        .is_some_and(|(before, key)| before.is_empty() && !key.is_empty());
+    keys.any(|(before, key)| {
+        let is_word = before.is_empty() || before.ends_with(char::is_whitespace);
+        let telling = TELLING.iter().any(|known| key.eq_ignore_ascii_case(known));
+        is_word && telling && (begins_with_a_key || key.eq_ignore_ascii_case("password"))
+    })
 }
 
-impl fmt::Display for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (base, query) = self
-            .text
-            .split_once('?')
-            .map_or((&*self.text, None), |(b, q)| (b, Some(q)));
-        if self.dialect == Dialect::Sqlite {
-            f.write_str(if base.starts_with("file:") {
-                ""
-            } else {
-                "sqlite:"
-            })?;
-            f.write_str(base)?;
-        } else {
-            let (scheme, rest) = base.split_once("://").unwrap_or(("", base));
-            // From the first colon to the last `@`, whatever stands between: a
-            // password with a raw `@`, `/` or `:` is hidden whole.
-            match rest.rsplit_once('@') {
-                Some((userinfo, hosts)) => {
-                    let user = userinfo.split([':', '/']).next().unwrap_or_default();
-                    let secret = if userinfo.len() > user.len() {
-                        ":***"
-                    } else {
-                        ""
-                    };
-                    write!(f, "{scheme}://{user}{secret}@{hosts}")?;
-                }
-                None => write!(f, "{scheme}://{rest}")?,
-            }
-        }
-        let Some(query) = query else { return Ok(()) };
-        for (n, pair) in query.split('&').enumerate() {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let lower = key.to_ascii_lowercase();
-            let secret = ["pass", "pwd", "secret", "token", "key"]
-                .iter()
-                .any(|word| lower.contains(word))
-                && !["sslkey", "passfile"].contains(&lower.as_str());
-            let sign = if n == 0 { '?' } else { '&' };
-            write!(f, "{sign}{key}={}", if secret { "***" } else { value })?;
-        }
-        Ok(())
+/// Whether a text without `://` is a server's URL with its scheme mistyped or
+/// missing: as a path it would be shown, and made.
+fn is_like_a_server(text: &str) -> bool {
+    let schemes = ["postgres:", "postgresql:", "mysql:", "mariadb:"];
+    if schemes
+        .iter()
+        .any(|scheme| strip_prefix_ignore_case(text, scheme).is_some())
+    {
+        return true;
     }
-}
-
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "DatabaseUrl({self})")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn url(text: &str) -> DatabaseUrl {
-        DatabaseUrl::parse(text).unwrap()
-    }
-
-    #[test]
-    fn a_scheme_names_its_dialect_and_a_driver_is_dropped() {
-        for (text, dialect, client) in [
-            ("postgres://u@h/d", Dialect::Postgres, "postgresql://u@h/d"),
-            (
-                "postgresql+asyncpg://u@h/d",
-                Dialect::Postgres,
-                "postgresql://u@h/d",
-            ),
-            ("mariadb://u@h/d", Dialect::MySql, "mysql://u@h/d"),
-            ("sqlite:a.db", Dialect::Sqlite, "a.db"),
-            ("sqlite://a.db?mode=rwc", Dialect::Sqlite, "a.db"),
-            ("sqlite:///tmp/a.db", Dialect::Sqlite, "/tmp/a.db"),
-            ("sqlite::memory:", Dialect::Sqlite, ":memory:"),
-            ("file:a.db?mode=ro", Dialect::Sqlite, "file:a.db?mode=ro"),
-            ("a/b.db", Dialect::Sqlite, "a/b.db"),
-        ] {
-            assert_eq!(
-                (url(text).dialect(), url(text).expose()),
-                (dialect, client),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn what_is_no_url_is_refused_without_repeating_it() {
-        assert_eq!(DatabaseUrl::parse(" "), Err(UrlError::Empty));
-        assert_eq!(
-            DatabaseUrl::parse("host=h password=canary"),
-            Err(UrlError::KeyValue)
-        );
-        assert_eq!(
-            DatabaseUrl::parse("oracle://u:canary@h"),
-            Err(UrlError::Scheme("oracle".into()))
-        );
-        assert_eq!(
-            DatabaseUrl::parse("postgres:canary"),
-            Err(UrlError::Scheme("postgres".into()))
-        );
-    }
-
-    #[test]
-    fn a_password_is_never_shown() {
-        for text in [
-            "postgres://u:canary@h/d",
-            "postgres://u:can@ry/canary@h/d",
-            "postgres://h/d?user=u&password=canary",
-            "mysql://u:canary@h:3306/d?sslpassword=canary",
-        ] {
-            let shown = format!("{0} {0:?}", url(text));
-            assert!(
-                !shown.contains("canary") && !shown.contains("can@ry"),
-                "{shown}"
-            );
-            assert!(shown.contains("***"), "{shown}");
-        }
-    }
-
-    #[test]
-    fn equal_databases_have_equal_identities() {
-        let a = url("postgres://u:x@LOCALHOST/d?sslmode=disable").identity();
-        assert_eq!(a, url("postgresql://v@127.0.0.1:5432/d").identity());
-        assert_ne!(a, url("postgres://u@localhost/e").identity());
-        assert_eq!(url("sqlite:./x.db").identity(), url("x.db").identity());
-    }
-
-    #[test]
-    fn another_database_keeps_the_server_and_the_options() {
-        let other = url("postgres://u:p@h:1/d%20x?sslmode=require&dbname=y").with_database("a b");
-        assert_eq!(other.expose(), "postgresql://u:p@h:1/a%20b?sslmode=require");
-        assert_eq!(other.database_name().as_deref(), Some("a b"));
-        assert_eq!(
-            url("postgres://u@h/d%20x").database_name().as_deref(),
-            Some("d x")
-        );
-    }
+    let has_drive =
+        matches!(text.as_bytes(), [letter, b':', b'/' | b'\\', ..] if letter.is_ascii_alphabetic());
+    let from_the_colon = text.find(':').map_or("", |at| &text[at..]);
+    let has_password = from_the_colon.contains('@') && !text.starts_with(['/', '.', '\\']);
+    let authority = text
+        .split_once("//")
+        .map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
+    !has_drive && (has_password || authority.contains('@'))
 }

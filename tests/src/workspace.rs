@@ -134,6 +134,19 @@ impl Workspace {
         self.result(&output)
     }
 
+    /// The same where the command's standard output is set already.
+    ///
+    /// # Panics
+    /// When it cannot be started, or a password shows up.
+    #[must_use]
+    pub fn finish_streams(&self, mut command: Command) -> Run {
+        let child = command.stderr(Stdio::piped()).spawn();
+        // Whoever holds the streams' other ends must not keep them open.
+        drop(command);
+        let output = child.expect("the command starts").wait_with_output();
+        self.result(&output.expect("the command ends"))
+    }
+
     /// Starts the command and leaves it running, with its output piped.
     ///
     /// # Panics

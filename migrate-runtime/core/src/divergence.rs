@@ -15,8 +15,8 @@ pub enum Divergence {
         /// Its directory.
         name: String,
     },
-    /// Applied, not on disk, and older than the newest on disk.
-    #[error("migration {name} is applied, but not in the catalog")]
+    /// Applied or half applied, not on disk, and not newer than the newest on disk.
+    #[error("migration {name} is in the database, but not in the catalog")]
     Missing {
         /// Its version.
         version: Version,
@@ -106,8 +106,8 @@ impl Divergence {
             Self::HalfApplied { direction: Direction::Up, .. } => {
                 "`cargo migrate run` resumes at the next statement".to_owned()
             }
-            Self::HalfApplied { direction: Direction::Down, .. } => {
-                "`cargo migrate revert` resumes at the next statement".to_owned()
+            Self::HalfApplied { direction: Direction::Down, version, .. } => {
+                format!("`cargo migrate revert --only {version}` resumes at the next statement")
             }
             Self::InDoubt { version, statement, .. } => format!(
                 "look whether statement {statement} took effect, then `cargo migrate resolve {version} --step {statement} --done` or `--retry`"

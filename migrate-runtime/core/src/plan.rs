@@ -279,12 +279,15 @@ fn plan_down(catalog: &Catalog, history: &History, down: &Down) -> Result<Plan, 
         },
     };
     let mut plan = Plan::default();
-    // A half-applied migration is the newest thing there is: its up is
-    // finished before anything under it is taken away.
+    // What is half done is finished first, in its own direction: nothing under
+    // it is taken away, and no other migration instead of it.
     let mut divergences: Vec<Divergence> = history
         .unfinished
         .iter()
-        .filter(|(_, unfinished)| unfinished.direction == Direction::Up)
+        .filter(|(version, unfinished)| match unfinished.direction {
+            Direction::Up => true,
+            Direction::Down => !chosen.contains(version),
+        })
         .map(|(version, unfinished)| half(version, unfinished))
         .collect();
     for version in chosen {
@@ -365,8 +368,13 @@ fn contradictions(catalog: &Catalog, history: &History, notes: &mut Vec<Note>) -
     let known: BTreeSet<&Version> = catalog.iter().map(|migration| &migration.version).collect();
     for (version, unfinished) in &history.unfinished {
         // A half-done up of a migration that is on disk is resumed by its step.
-        if unfinished.direction == Direction::Down || !known.contains(version) {
-            divergences.push(half(version, unfinished));
+        match (unfinished.direction, known.contains(version)) {
+            (Direction::Up, true) => {}
+            (Direction::Down, _) => divergences.push(half(version, unfinished)),
+            (Direction::Up, false) => divergences.push(Divergence::Missing {
+                version: version.clone(),
+                name: unfinished.name.clone(),
+            }),
         }
     }
     divergences

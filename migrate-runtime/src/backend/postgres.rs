@@ -6,8 +6,6 @@ mod batch;
 mod facts;
 mod index;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use diesel::connection::LoadConnection;
@@ -17,14 +15,14 @@ use migrate_core::{Dialect, Direction};
 
 use self::again::{LOCK_TIMEOUT, Suspicion, suspicion, timed};
 use self::batch::{Batch, Part};
-use self::facts::Facts;
+use self::facts::{Facts, Until};
 use super::{
     AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Recorded, Settled,
     StatementError, StepRow, Stop, Work, word_at,
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::lock;
-use crate::quote::{dollar, identifier};
+use crate::quote::{dollar, identifier, literal};
 use crate::store::{AttemptEnd, Runner, Store};
 
 // Texts of our own, which come back whatever language the server speaks.
@@ -39,6 +37,25 @@ pub(crate) struct Names {
     pub(crate) history_table: String,
     /// Shown in pg_stat_activity.
     pub(crate) application: String,
+    pub(crate) setup: SessionSetup,
+}
+
+/// Whether the session was set up by the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SessionSetup {
+    None,
+    Configured,
+}
+
+/// The name of one connection's sessions, in pg_stat_activity's 63 bytes;
+/// random, so that cancelling hits no other one.
+pub(crate) fn application(service: &str) -> String {
+    let random = lock::random() & 0xffff_ffff;
+    let mut name = format!("cargo-migrate {service}");
+    while name.len() > 54 {
+        name.pop();
+    }
+    format!("{name} {random:08x}")
 }
 
 /// A PostgreSQL connection at work.
@@ -47,9 +64,7 @@ pub(crate) struct Postgres<C> {
     names: Names,
     facts: Option<Facts>,
     store: Store,
-    settled: bool,
     session_lock: bool,
-    process: Arc<AtomicI32>,
 }
 
 impl<C> Postgres<C>
@@ -67,9 +82,7 @@ where
             names,
             facts: None,
             store,
-            settled: false,
             session_lock: false,
-            process: Arc::default(),
         }
     }
 
@@ -115,10 +128,38 @@ where
         }
     }
 
+    /// Begins a transaction of ours: whatever it sets ends with it, so that a
+    /// pooler's next client finds the connection as it was.
+    fn begin_transaction(&self) -> String {
+        format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}",
+            self.enter(Until::Commit)
+        )
+    }
+
+    /// Our settings and search path.
+    fn enter(&self, until: Until) -> String {
+        let facts = self.facts.as_ref();
+        facts
+            .map(|facts| facts.enter(&self.names, until))
+            .unwrap_or_default()
+    }
+
     /// Puts back what a file may have set, so that neither our own writes nor
     /// the next migration see it.
     fn put_back(&self) -> String {
-        self.facts.as_ref().map(Facts::restore).unwrap_or_default()
+        let found = self
+            .facts
+            .as_ref()
+            .map(|facts| facts.restore(&self.names))
+            .unwrap_or_default();
+        // Outside transactions the session itself is ours.
+        let ours = if self.session_lock {
+            self.enter(Until::Reset)
+        } else {
+            String::new()
+        };
+        format!("{found}{ours}")
     }
 
     /// The same for the rest of this transaction alone: outside a transaction
@@ -141,7 +182,8 @@ where
     fn begin(&self, work: &Work<'_>) -> String {
         let (locked, after) = self.record_first(work);
         format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{}{after}",
+            "{}{}{}{after}",
+            self.begin_transaction(),
             timeouts(work.lock_timeout, work.statement_timeout),
             self.lock_or_raise(&locked)
         )
@@ -208,8 +250,12 @@ where
         Dialect::Postgres
     }
 
-    fn server_process(&self) -> Option<Arc<AtomicI32>> {
-        Some(Arc::clone(&self.process))
+    fn cancellation(&self) -> Option<String> {
+        // By name: through a pooler a process may be somebody else's by now.
+        Some(format!(
+            "SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = {}",
+            literal(Dialect::Postgres, &self.names.application)
+        ))
     }
 
     fn store(&self) -> &Store {
@@ -224,7 +270,6 @@ where
             schema.as_deref(),
             &self.names.history_table,
         );
-        self.process.store(facts.pid, Ordering::Relaxed);
         // A file may have changed the session; what we found first counts.
         match &mut self.facts {
             Some(known) => known.refresh(facts),
@@ -234,6 +279,15 @@ where
     }
 
     fn read_steps(&mut self, attempt: i64) -> Result<Vec<StepRow>, DatabaseError> {
+        // Who may not read them may not run anything either: to look, the
+        // attempt is enough.
+        if self
+            .facts
+            .as_ref()
+            .is_some_and(|facts| !facts.steps_readable)
+        {
+            return Ok(Vec::new());
+        }
         self.rows(&self.store.select_steps(attempt))
     }
 
@@ -252,7 +306,7 @@ where
     }
 
     fn claim(&mut self, scope: LockScope) -> Result<Claim, DatabaseError> {
-        let Some(facts) = self.facts.as_mut() else {
+        let Some(facts) = self.facts.as_ref() else {
             return Ok(Claim::Fresh);
         };
         if facts.standby {
@@ -262,12 +316,6 @@ where
                 ..DatabaseError::other(message)
             });
         }
-        if !self.settled {
-            let path = facts.settle(self.names.schema.as_deref());
-            let settings = facts::session_settings(&self.names.application, &path);
-            self.execute(&settings)?;
-            self.settled = true;
-        }
         if scope == LockScope::Session && !self.session_lock {
             let sql = format!(
                 "SELECT pg_catalog.pg_try_advisory_lock({})::int::bigint AS id",
@@ -275,11 +323,11 @@ where
             );
             let got: Vec<IdRow> = self.rows(&sql)?;
             self.session_lock = got.first().and_then(|row| row.id) == Some(1);
-            return Ok(if self.session_lock {
-                Claim::Fresh
-            } else {
-                Claim::Busy
-            });
+            if !self.session_lock {
+                return Ok(Claim::Busy);
+            }
+            self.execute(&self.enter(Until::Reset))?;
+            return Ok(Claim::Fresh);
         }
         let facts = self.facts.as_ref();
         if facts.is_some_and(|facts| facts.history && facts.journal && facts.steps) {
@@ -298,7 +346,8 @@ where
             _ => String::new(),
         };
         let sql = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{schema}{}COMMIT",
+            "{}{}{schema}{}COMMIT",
+            self.begin_transaction(),
             self.lock_or_raise(""),
             self.store.create_tables()
         );
@@ -376,10 +425,7 @@ where
     }
 
     fn begin_run(&mut self) -> Result<Claim, DatabaseError> {
-        let sql = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}",
-            self.lock_or_raise("")
-        );
+        let sql = format!("{}{}", self.begin_transaction(), self.lock_or_raise(""));
         match self.execute(&sql) {
             Ok(()) => Ok(Claim::Ready),
             Err(error) => {
@@ -396,7 +442,8 @@ where
     fn apply_in_run(&mut self, work: &Work<'_>, pace: Pace) -> Result<Outcome, Stop> {
         let (locked, first) = self.record_first(work);
         let before = format!(
-            "{}{}{first}",
+            "{}{}{}{first}",
+            self.enter(Until::Commit),
             timeouts(work.lock_timeout, work.statement_timeout),
             self.lock_or_raise(&locked)
         );
@@ -436,6 +483,7 @@ where
 
     fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
         let batch = |statement| Batch {
+            // The search path is the session's: the file may have set it.
             before: format!(
                 "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{}",
                 timeouts(recorded.lock_timeout, recorded.statement_timeout),
@@ -444,12 +492,7 @@ where
             body: statement,
             // All of our own writes after it: the statement runs as whom the
             // file has made of the session, they as who came.
-            after: format!(
-                "{}{}{}COMMIT",
-                self.put_back_here(),
-                recorded.before,
-                recorded.after
-            ),
+            after: format!("{}{}COMMIT", self.put_back_here(), recorded.after),
         };
         let plain = batch(recorded.statement);
         let timed = timed(recorded.statement);
@@ -465,6 +508,7 @@ where
             error,
         };
         if suspicion(&failed.error, recorded.lock_timeout, elapsed) == Suspicion::None
+            || again::holds_a_savepoint(recorded.statement)
             || recorded.interrupt.is_asked()
         {
             return Err(failed);
@@ -482,6 +526,27 @@ where
                 }
             }
         }
+    }
+
+    fn allow(
+        &mut self,
+        statement: &str,
+        lock_timeout: Duration,
+        statement_timeout: Duration,
+    ) -> Result<(), DatabaseError> {
+        // CONCURRENTLY waits without stopping anybody, and a cancelled one
+        // leaves an invalid index.
+        let waits_for_ever = index::is_concurrent(statement);
+        let lock = if waits_for_ever {
+            Duration::ZERO
+        } else {
+            lock_timeout
+        };
+        self.execute(&format!(
+            "SET lock_timeout = {}; SET statement_timeout = {}",
+            lock.as_millis(),
+            statement_timeout.as_millis()
+        ))
     }
 
     fn run_alone(&mut self, statement: &str) -> Result<(), StatementError> {
@@ -502,8 +567,8 @@ where
         let Some(index) = index::built_concurrently(statement) else {
             return Ok(());
         };
-        match self.rows::<index::IndexRow>(&index::query(&index))?.first() {
-            Some(found) if !found.valid => {
+        match self.rows::<index::IndexRow>(&index.query())?.first() {
+            Some(found) if found.is_left_over() => {
                 self.execute(&format!("DROP INDEX CONCURRENTLY {}", found.name))
             }
             _ => Ok(()),
@@ -514,8 +579,9 @@ where
         let Some(index) = index::built_concurrently(statement) else {
             return Ok(Settled::Unknown);
         };
-        match self.rows::<index::IndexRow>(&index::query(&index))?.first() {
+        match self.rows::<index::IndexRow>(&index.query())?.first() {
             Some(found) if found.valid => Ok(Settled::Done),
+            Some(found) if found.at_work => Ok(Settled::Unknown),
             _ => Ok(Settled::Repeat),
         }
     }

@@ -5,13 +5,13 @@ mod offset;
 mod sentinel;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use diesel::connection::LoadConnection;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::Sqlite as SqliteDialect;
 use diesel::{Connection, RunQueryDsl};
-use migrate_core::{Dialect, Direction};
+use migrate_core::{Dialect, Direction, tokenize};
 
 pub(crate) use self::sentinel::Sentinel;
 use super::{
@@ -65,7 +65,8 @@ where
         let (journal, steps) = Store::bare_names(history_table);
         Self {
             connection,
-            store: Store::new(Dialect::Sqlite, None, history_table),
+            // Qualified: a temporary table of the same name would come first.
+            store: Store::new(Dialect::Sqlite, Some("main"), history_table),
             tables: [history_table.to_owned(), journal, steps],
             path,
             later: None,
@@ -316,7 +317,7 @@ where
     }
 
     fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
-        self.execute(&format!("BEGIN IMMEDIATE;\n{}", recorded.before))?;
+        self.execute("BEGIN IMMEDIATE")?;
         let ran = self
             .run_alone(recorded.statement)
             .and_then(|()| Ok(self.execute(&format!("{}COMMIT", recorded.after))?));
@@ -327,6 +328,11 @@ where
                 Err(error)
             }
         }
+    }
+
+    fn allow(&mut self, _: &str, _: Duration, _: Duration) -> Result<(), DatabaseError> {
+        // SQLite has no such timeouts.
+        Ok(())
     }
 
     fn run_alone(&mut self, statement: &str) -> Result<(), StatementError> {
@@ -343,10 +349,15 @@ where
         Ok(())
     }
 
-    fn settle(&mut self, _: &str) -> Result<Settled, DatabaseError> {
-        // What cannot share a transaction with its record is VACUUM, a PRAGMA,
-        // ATTACH: nothing that running twice would change.
-        Ok(Settled::Repeat)
+    fn settle(&mut self, statement: &str) -> Result<Settled, DatabaseError> {
+        let first = tokenize(statement, Dialect::Sqlite).find(|token| !token.is_blank());
+        let word = first.map(|token| statement[token.range].to_ascii_lowercase());
+        // Nothing that running them twice would change.
+        let harmless = ["vacuum", "pragma", "attach", "detach", "reindex", "analyze"];
+        Ok(match word {
+            Some(word) if harmless.contains(&word.as_str()) => Settled::Repeat,
+            _ => Settled::Unknown,
+        })
     }
 
     fn reset_session(&mut self) -> Result<(), DatabaseError> {

@@ -27,10 +27,15 @@ pub(super) struct Prepared {
     pub(super) statement_timeout: Duration,
 }
 
-/// Whether a migration runs in a transaction on this dialect.
-pub(super) fn mode(migration: &Migration, dialect: Dialect) -> RunMode {
+/// Whether a step runs in a transaction on this dialect.
+pub(super) fn mode(migration: &Migration, step: &Step, dialect: Dialect) -> RunMode {
+    // What began outside a transaction goes on there, whatever metadata.toml
+    // says now: from the start again its finished statements would run twice.
     // MySQL commits implicitly on DDL: there a transaction is no protection.
-    if migration.metadata.transaction.runs_in_transaction() && dialect != Dialect::MySql {
+    if migration.metadata.transaction.runs_in_transaction()
+        && step.resume.is_none()
+        && dialect != Dialect::MySql
+    {
         RunMode::Transaction
     } else {
         RunMode::Steps
@@ -71,7 +76,7 @@ pub(super) fn prepare(
         }
         .into());
     }
-    let mode = mode(migration, dialect);
+    let mode = mode(migration, step, dialect);
     let script = match Script::admit(&text, dialect, mode) {
         Ok(script) => script,
         Err(refusals) => {

@@ -137,7 +137,6 @@ impl Attempt<'_> {
             self.backend.heal(text).map_err(Error::database(
                 "cannot remove what an interrupted attempt left",
             ))?;
-            let due = std::mem::take(&mut self.due);
             let within = match statement.kind {
                 StatementKind::Dml | StatementKind::Ddl => Some(0..text.len()),
                 StatementKind::Block => inside_of_block(text, self.backend),
@@ -146,14 +145,16 @@ impl Attempt<'_> {
             let ran = match within {
                 Some(within) => {
                     let after = self.backend.store().record_step(self.id, n, checksum);
-                    let ran = self.recorded(&due, &text[within.clone()], &after, options, tell);
-                    ran.map_err(|error| {
-                        self.due = due;
-                        let offset = error.offset.map(|offset| within.start + offset);
-                        StatementError { offset, ..error }
-                    })
+                    // What is done is recorded before anything long begins.
+                    self.settle_due()
+                        .map_err(StatementError::from)
+                        .and_then(|()| self.recorded(&text[within.clone()], &after, options, tell))
+                        .map_err(|error| {
+                            let offset = error.offset.map(|offset| within.start + offset);
+                            StatementError { offset, ..error }
+                        })
                 }
-                None => self.alone(n, text, checksum, &due),
+                None => self.alone(n, text, checksum),
             };
             ran.map_err(|error| self.failed(n, n - 1, &error))?;
         }
@@ -163,7 +164,6 @@ impl Attempt<'_> {
     /// Runs a statement with its record, letting the application go first.
     fn recorded(
         &mut self,
-        before: &str,
         statement: &str,
         after: &str,
         options: &Options,
@@ -171,7 +171,6 @@ impl Attempt<'_> {
     ) -> Result<(), StatementError> {
         for tries in 0..LOCK_TRIES {
             let recorded = Recorded {
-                before,
                 statement,
                 after,
                 lock_timeout: lock_timeout(self.prepared.lock_timeout, tries),
@@ -193,15 +192,19 @@ impl Attempt<'_> {
         Err(DatabaseError::other(message.to_owned()).into())
     }
 
-    fn alone(
-        &mut self,
-        n: usize,
-        text: &str,
-        checksum: Checksum,
-        due: &str,
-    ) -> Result<(), StatementError> {
+    fn settle_due(&mut self) -> Result<(), DatabaseError> {
+        if self.due.is_empty() {
+            return Ok(());
+        }
+        self.backend.write(&std::mem::take(&mut self.due))
+    }
+
+    fn alone(&mut self, n: usize, text: &str, checksum: Checksum) -> Result<(), StatementError> {
         let begin = self.backend.store().begin_step(self.id, n, checksum);
+        let due = std::mem::take(&mut self.due);
+        let (lock, statement) = (self.prepared.lock_timeout, self.prepared.statement_timeout);
         self.backend.write(&format!("{due}{begin}"))?;
+        self.backend.allow(text, lock, statement)?;
         self.backend.run_alone(text)?;
         self.due = self.backend.store().finish_step(self.id, n);
         Ok(())
@@ -290,6 +293,10 @@ fn inside_of_block(text: &str, backend: &dyn Backend) -> Option<Range<usize>> {
         "start transaction",
         "begin immediate",
         "begin immediate transaction",
+        "begin deferred",
+        "begin deferred transaction",
+        "begin exclusive",
+        "begin exclusive transaction",
     ];
     let commits = [
         "commit",

@@ -13,8 +13,8 @@ use crate::event::Event;
 /// How the transaction came out, if it did not simply fail.
 enum Ended {
     Committed,
-    /// Another runner did some of it between the plan and the lock.
-    Elsewhere,
+    /// Another runner did this step between the plan and the lock.
+    Elsewhere(usize),
     /// The application held a lock: the plan's step, and its statement.
     Contended(usize, Option<usize>),
     /// This step of the plan failed, and how to ask again which statement did.
@@ -38,7 +38,7 @@ impl Run<'_> {
             }
             match ended {
                 Ok(Ended::Committed) => return Ok((0, Went::Done)),
-                Ok(Ended::Elsewhere) => return Ok((0, Went::Again)),
+                Ok(Ended::Elsewhere(at)) => return Ok((at, Went::Elsewhere)),
                 Ok(Ended::Contended(at, statement)) => {
                     return Ok((at, Went::Contended(statement)));
                 }
@@ -78,7 +78,7 @@ impl Run<'_> {
                 Ok(Outcome::Done) => {
                     finished.push((step, began.elapsed(), prepared.script.statements.len()));
                 }
-                Ok(Outcome::Busy | Outcome::Elsewhere) => return Ok(Ended::Elsewhere),
+                Ok(Outcome::Busy | Outcome::Elsewhere) => return Ok(Ended::Elsewhere(n)),
                 Ok(Outcome::LockTimeout { statement }) => {
                     return Ok(Ended::Contended(n, statement));
                 }

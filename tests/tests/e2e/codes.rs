@@ -90,7 +90,7 @@ fn missing_is_four() {
     workspace
         .run(&["run"])
         .exits(4)
-        .says(&["2026-01-01-000000_a is applied, but not in the catalog"]);
+        .says(&["2026-01-01-000000_a is in the database, but not in the catalog"]);
     workspace
         .run(&["revert"])
         .exits(4)

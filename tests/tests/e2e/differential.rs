@@ -98,10 +98,14 @@ fn diesel_applies(shop: &Shop, count: usize) {
     for _ in 0..count {
         match shop.connect() {
             Link::Sqlite(mut connection) => {
-                connection.run_next_migration(source(shop)).expect("applied");
+                connection
+                    .run_next_migration(source(shop))
+                    .expect("applied");
             }
             Link::Postgres(mut connection) => {
-                connection.run_next_migration(source(shop)).expect("applied");
+                connection
+                    .run_next_migration(source(shop))
+                    .expect("applied");
             }
         }
     }
@@ -110,10 +114,14 @@ fn diesel_applies(shop: &Shop, count: usize) {
 fn diesel_applies_all(shop: &Shop) {
     match shop.connect() {
         Link::Sqlite(mut connection) => {
-            connection.run_pending_migrations(source(shop)).expect("applied");
+            connection
+                .run_pending_migrations(source(shop))
+                .expect("applied");
         }
         Link::Postgres(mut connection) => {
-            connection.run_pending_migrations(source(shop)).expect("applied");
+            connection
+                .run_pending_migrations(source(shop))
+                .expect("applied");
         }
     }
 }
@@ -121,18 +129,20 @@ fn diesel_applies_all(shop: &Shop) {
 fn diesel_reverts_all(shop: &Shop) {
     match shop.connect() {
         Link::Sqlite(mut connection) => {
-            connection.revert_all_migrations(source(shop)).expect("reverted");
+            connection
+                .revert_all_migrations(source(shop))
+                .expect("reverted");
         }
         Link::Postgres(mut connection) => {
-            connection.revert_all_migrations(source(shop)).expect("reverted");
+            connection
+                .revert_all_migrations(source(shop))
+                .expect("reverted");
         }
     }
 }
 
 fn data(shop: &Shop) -> Vec<String> {
-    shop.texts(
-        "SELECT name AS text FROM users UNION ALL SELECT tag FROM tags ORDER BY 1",
-    )
+    shop.texts("SELECT name AS text FROM users UNION ALL SELECT tag FROM tags ORDER BY 1")
 }
 
 /// What an undisturbed run of Diesel's leaves: applied, then all reverted.
@@ -148,7 +158,10 @@ fn oracle(engine: Engine) -> Oracle {
     diesel_applies_all(&shop);
     let (history, schema, data) = (shop.history(), shop.schema(), data(&shop));
     assert_eq!(history.len(), NAMES.len());
-    assert!(schema.contains("totals") && schema.contains("stamp"), "{schema}");
+    assert!(
+        schema.contains("totals") && schema.contains("stamp"),
+        "{schema}"
+    );
     diesel_reverts_all(&shop);
     assert!(shop.history().is_empty());
     let reverted = shop.schema();
@@ -242,10 +255,14 @@ fn turns_taken_migration_by_migration_end_as_diesel_alone() {
             }
             match shop.connect() {
                 Link::Sqlite(mut connection) => {
-                    connection.revert_last_migration(source(&shop)).expect("reverted");
+                    connection
+                        .revert_last_migration(source(&shop))
+                        .expect("reverted");
                 }
                 Link::Postgres(mut connection) => {
-                    connection.revert_last_migration(source(&shop)).expect("reverted");
+                    connection
+                        .revert_last_migration(source(&shop))
+                        .expect("reverted");
                 }
             }
         }
@@ -261,7 +278,8 @@ fn an_untouched_run_of_ours_leaves_what_diesel_leaves() {
             let shop = shop(engine);
             if extra.is_some() {
                 std::fs::remove_file(
-                    shop.migrations().join("2024-02-01-000000_outside/metadata.toml"),
+                    shop.migrations()
+                        .join("2024-02-01-000000_outside/metadata.toml"),
                 )
                 .expect("removed");
                 let (up, down) = match engine {
@@ -297,8 +315,9 @@ fn what_diesel_applied_again_is_not_held_against_what_we_applied_before() {
             Engine::Sqlite => "datetime(run_on, '+5 seconds')",
             Engine::Postgres => "run_on",
         };
-        shop.connect()
-            .execute(&format!("UPDATE __diesel_schema_migrations SET run_on = {later}"));
+        shop.connect().execute(&format!(
+            "UPDATE __diesel_schema_migrations SET run_on = {later}"
+        ));
         assert_eq!(shop.state("1_a"), "adopted");
         shop.run(&["run"]).ok();
         shop.run(&["redo"]).ok();
@@ -319,7 +338,11 @@ fn diesel_reads(directory: &Path) -> Option<Vec<(String, String)>> {
             (name.version().as_owned(), name.to_string())
         })
         .collect();
-    Some(read.into_iter().map(|(version, name)| (version.to_string(), name)).collect())
+    Some(
+        read.into_iter()
+            .map(|(version, name)| (version.to_string(), name))
+            .collect(),
+    )
 }
 
 fn we_read(directory: &Path) -> Vec<(String, String)> {
@@ -347,11 +370,31 @@ fn agree(names: &[&str]) {
 #[test]
 fn versions_and_order_are_diesels_for_every_name_that_it_accepts() {
     let names = [
-        "001_a", "10_b", "2_c", "20230101000000_d", "2023-01-01-000001_e", "2023-01-01-000002-00af_f",
-        "2024-03-13_170000_g", "2025-07-14-add_h", "nounderscore", "no-underscore-but-dashes", "20240101000000",
-        "20240102000000_", "YYYY-MM-DD-HHMMSS_i", "Zed_j", "abc_k", "with space_and More", "Ünicode_l", "日本_m",
-        "2024-01-05-000000__double", "V1__flyway", "1.2.3_n", "a+b_o", "12345678901234567890123456789012345678901234567890_p",
-        "2024_r", "9223372036854775808_s",
+        "001_a",
+        "10_b",
+        "2_c",
+        "20230101000000_d",
+        "2023-01-01-000001_e",
+        "2023-01-01-000002-00af_f",
+        "2024-03-13_170000_g",
+        "2025-07-14-add_h",
+        "nounderscore",
+        "no-underscore-but-dashes",
+        "20240101000000",
+        "20240102000000_",
+        "YYYY-MM-DD-HHMMSS_i",
+        "Zed_j",
+        "abc_k",
+        "with space_and More",
+        "Ünicode_l",
+        "日本_m",
+        "2024-01-05-000000__double",
+        "V1__flyway",
+        "1.2.3_n",
+        "a+b_o",
+        "12345678901234567890123456789012345678901234567890_p",
+        "2024_r",
+        "9223372036854775808_s",
     ];
     agree(&names);
 }
@@ -373,7 +416,9 @@ fn order_is_diesels_for_sets_of_mixed_spellings() {
     for _ in 0..150 {
         let mut names: BTreeMap<String, String> = BTreeMap::new();
         for _ in 0..=next(6) {
-            let name: String = (0..=next(8)).map(|_| LETTERS[next(LETTERS.len())]).collect();
+            let name: String = (0..=next(8))
+                .map(|_| LETTERS[next(LETTERS.len())])
+                .collect();
             let version = name.split('_').next().unwrap_or_default().replace('-', "");
             // Refused by ours on purpose, dropped in silence by Diesel, or no name of a directory.
             if version.is_empty() || name.starts_with('.') || version.trim() != version {

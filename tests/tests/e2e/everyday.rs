@@ -394,7 +394,7 @@ fn completions_are_a_script_for_the_shell() {
     let mut command = workspace.command(&["completions", "bash"]);
     command.current_dir("/");
     let script = workspace.finish(command).ok().prints(&[
-        "_cargo__migrate()",
+        "_cargo__subcmd__migrate()",
         "showmigrations",
         "--single-transaction",
     ]);

@@ -443,7 +443,7 @@ fn a_missing_directory_is_named_as_it_was_applied() {
         refused(&workspace),
         str![[r#"
 $ cargo migrate run  # exits 4
-2| error: cart: migration 2026-01-01-000000_a is applied, but not in the catalog
+2| error: cart: migration 2026-01-01-000000_a is in the database, but not in the catalog
 2|  |
 2|  = note: nothing was run
 2|  = help: restore the directory from version control; if another service's set shares this history table, give one of them a `schema` or `history-table` of its own
@@ -461,7 +461,7 @@ fn a_run_that_is_refused_makes_no_database() {
     let before = Tree::of(workspace.root());
     workspace.run(&["run"]).exits(1).says(&["`COMMIT` would"]);
     workspace.run(&["run", "2030"]).exits(2);
-    workspace.run(&["run", "zero"]).exits(1);
+    workspace.run(&["run", "zero"]).ok();
     workspace.run(&["revert"]).ok().says(&["nothing to do"]);
     workspace.run(&["revert", "--only", "20260102"]).exits(1);
     workspace

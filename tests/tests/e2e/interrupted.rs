@@ -19,14 +19,26 @@ const TOLD: &str = "interrupted; what is applied is recorded";
 fn gated() -> (Shop, Link) {
     // With a timeout it would give way at the gate, and knock again.
     let shop = Shop::with(Engine::Postgres, "lock-timeout = \"0\"");
-    shop.migration("1_a", "CREATE TABLE marks (n int);\nINSERT INTO marks VALUES (1);", "DROP TABLE marks;");
-    shop.migration("2_b", "INSERT INTO marks VALUES (2);", "DELETE FROM marks WHERE n = 2;");
+    shop.migration(
+        "1_a",
+        "CREATE TABLE marks (n int);\nINSERT INTO marks VALUES (1);",
+        "DROP TABLE marks;",
+    );
+    shop.migration(
+        "2_b",
+        "INSERT INTO marks VALUES (2);",
+        "DELETE FROM marks WHERE n = 2;",
+    );
     shop.migration(
         "3_c",
         &format!("INSERT INTO marks VALUES (3);\n{GATE}\nCREATE TABLE c (id int);"),
         "DROP TABLE c; DELETE FROM marks WHERE n = 3;",
     );
-    shop.migration("4_d", "INSERT INTO marks VALUES (4);", "DELETE FROM marks WHERE n = 4;");
+    shop.migration(
+        "4_d",
+        "INSERT INTO marks VALUES (4);",
+        "DELETE FROM marks WHERE n = 4;",
+    );
     let mut gate = shop.connect();
     gate.execute("SELECT pg_advisory_lock(42)");
     (shop, gate)
@@ -72,7 +84,10 @@ fn ctrl_c_cancels_the_statement_and_says_what_is_applied() {
         signal(&child, name);
         let run = shop.finish(child).exits(1);
         run.says(&[TOLD, "Applied shop 1_a", "Applied shop 2_b", "help"]);
-        assert!(gate.texts(WAITING).is_empty(), "cancelled on the server, too");
+        assert!(
+            gate.texts(WAITING).is_empty(),
+            "cancelled on the server, too"
+        );
         assert_eq!(shop.history(), ["1", "2"]);
         assert_eq!(shop.state("3_c"), "pending");
         the_next_run_completes(&shop, &mut gate);
@@ -86,7 +101,10 @@ fn ctrl_c_takes_all_of_a_single_transaction_back() {
     at_the_gate(&mut gate, &mut child);
     signal(&child, "INT");
     shop.finish(child).exits(1).says(&[TOLD]);
-    assert!(gate.texts(WAITING).is_empty(), "cancelled on the server, too");
+    assert!(
+        gate.texts(WAITING).is_empty(),
+        "cancelled on the server, too"
+    );
     assert!(shop.history().is_empty());
     the_next_run_completes(&shop, &mut gate);
 }
@@ -105,6 +123,41 @@ fn ctrl_c_outside_a_transaction_leaves_no_statement_in_doubt() {
     shop.finish(child).exits(1).says(&[TOLD]);
     assert_eq!(shop.state("3_c"), "half-applied");
     the_next_run_completes(&shop, &mut gate);
+}
+
+#[test]
+fn ctrl_c_during_an_index_build_leaves_what_the_next_run_builds_again() {
+    let shop = Shop::new(Engine::Postgres);
+    shop.migration("1_a", "CREATE TABLE marks (n int);", "DROP TABLE marks;");
+    shop.run(&["run"]).ok();
+    shop.steps(
+        "2_b",
+        "CREATE INDEX CONCURRENTLY marks_n ON marks (n);\nINSERT INTO marks VALUES (2);",
+        "DROP INDEX marks_n;",
+    );
+    let mut writer = shop.connect();
+    writer.execute("BEGIN; INSERT INTO marks VALUES (1)");
+    let mut watch = shop.connect();
+    let child = shop.start(&["run"]);
+    eventually("the build waits for the writer", || {
+        !watch
+            .texts("SELECT pid::text AS text FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock' AND datname = current_database()")
+            .is_empty()
+    });
+    signal(&child, "INT");
+    shop.finish(child).exits(1).says(&[TOLD]);
+    assert_eq!(shop.state("2_b"), "pending");
+    writer.execute("COMMIT");
+    shop.run(&["run"]).ok();
+    assert!(
+        shop.texts("SELECT 'x' AS text FROM pg_index WHERE NOT indisvalid")
+            .is_empty()
+    );
+    assert_eq!(
+        shop.texts("SELECT n::text AS text FROM marks ORDER BY n"),
+        ["1", "2"]
+    );
+    assert_eq!(shop.history(), ["1", "2"]);
 }
 
 #[test]
@@ -170,7 +223,12 @@ fn a_lost_connection_is_told_and_the_next_run_completes() {
     at_the_gate(&mut gate, &mut child);
     gate.texts(&WAITING.replace("pid::text", "pg_terminate_backend(pid)::text"));
     let run = shop.finish(child).exits(1);
-    run.says(&["connection was lost", "help", "cargo migrate status", "2 applied"]);
+    run.says(&[
+        "connection was lost",
+        "help",
+        "cargo migrate status",
+        "2 applied",
+    ]);
     assert_eq!(shop.history(), ["1", "2"]);
     the_next_run_completes(&shop, &mut gate);
 }
@@ -195,7 +253,11 @@ fn a_connection_lost_outside_a_transaction_is_in_doubt_or_resumed() {
 /// Many migrations with a mark each, without any key.
 fn long(engine: Engine, count: usize) -> Shop {
     let shop = Shop::new(engine);
-    shop.migration("000_a", "CREATE TABLE marks (n INTEGER NOT NULL);", "DROP TABLE marks;");
+    shop.migration(
+        "000_a",
+        "CREATE TABLE marks (n INTEGER NOT NULL);",
+        "DROP TABLE marks;",
+    );
     for n in 1..count {
         shop.migration(
             &format!("{n:03}_m"),
@@ -219,7 +281,8 @@ fn progress(shop: &Shop) -> usize {
     if link.texts(made).is_empty() {
         return 0;
     }
-    link.texts("SELECT version AS text FROM __diesel_schema_migrations").len()
+    link.texts("SELECT version AS text FROM __diesel_schema_migrations")
+        .len()
 }
 
 #[test]
@@ -275,7 +338,11 @@ fn ctrl_c_between_migrations_stops_after_the_one_at_work() {
     let done = shop.history().len();
     assert!((20..=22).contains(&done), "{done}");
     let states = shop.states();
-    assert!(states.iter().all(|(_, state)| state == "applied" || state == "pending"));
+    assert!(
+        states
+            .iter()
+            .all(|(_, state)| state == "applied" || state == "pending")
+    );
     shop.run(&["run"]).ok();
     let marks = shop.texts("SELECT CAST(n AS TEXT) AS text FROM marks");
     assert_eq!(marks.len(), COUNT - 1);
@@ -284,7 +351,11 @@ fn ctrl_c_between_migrations_stops_after_the_one_at_work() {
 #[test]
 fn ctrl_c_during_a_long_sqlite_statement_ends_and_leaves_nothing_of_it() {
     let shop = Shop::new(Engine::Sqlite);
-    shop.migration("1_a", "CREATE TABLE marks (n INTEGER);", "DROP TABLE marks;");
+    shop.migration(
+        "1_a",
+        "CREATE TABLE marks (n INTEGER);",
+        "DROP TABLE marks;",
+    );
     let endless = "INSERT INTO marks WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c;";
     shop.migration("2_b", endless, "DELETE FROM marks;");
     let child = shop.start(&["run"]);
@@ -296,5 +367,8 @@ fn ctrl_c_during_a_long_sqlite_statement_ends_and_leaves_nothing_of_it() {
     shop.migration("2_b", "INSERT INTO marks VALUES (2);", "DELETE FROM marks;");
     shop.run(&["run"]).ok();
     assert_eq!(shop.history(), ["1", "2"]);
-    assert_eq!(shop.texts("SELECT CAST(n AS TEXT) AS text FROM marks"), ["2"]);
+    assert_eq!(
+        shop.texts("SELECT CAST(n AS TEXT) AS text FROM marks"),
+        ["2"]
+    );
 }

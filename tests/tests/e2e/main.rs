@@ -2,13 +2,17 @@
 //! and a real PostgreSQL server.
 
 mod first_steps;
+mod afresh;
+mod asking;
 mod codes;
 mod command_line;
 mod errors;
 mod everyday;
 mod files;
 mod habits;
+mod manners;
 mod json;
+mod json_talk;
 mod permissions;
 mod postgres;
 mod remains;
@@ -26,3 +30,4 @@ mod racing;
 mod readme;
 mod steps;
 mod interrupted;
+mod urls;

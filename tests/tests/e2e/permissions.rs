@@ -179,9 +179,9 @@ $ cargo migrate create  # exits 1
 2|  = note: nothing of the migration remains
 2|  = help: the file and its directory have to be writable: a lock file and SQLite's journal lie beside it
 $ cargo migrate drop -y  # exits 1
-2| error: cart: [ROOT]/cart.db: Permission denied (os error 13)
+2| error: cart: cannot drop database [ROOT]/cart.db: cannot open the lock file [ROOT]/cart.db.migrate-lock: Permission denied (os error 13)
 2|  |
-2|  = help: see to its owner and permissions
+2|  = help: see to its owner and permissions, and its directory's
 
 "#]]
     );

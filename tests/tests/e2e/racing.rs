@@ -3,6 +3,8 @@
 
 use std::process::Child;
 
+use tests::workspace::eventually;
+
 use crate::service::{BOTH, Engine, Shop};
 
 const RUNNERS: usize = 16;
@@ -19,7 +21,9 @@ fn marking(shop: &Shop) {
     for n in 1..MIGRATIONS {
         shop.migration(
             &format!("{n:02}_mark"),
-            &format!("INSERT INTO marks VALUES ({n});\nCREATE TABLE t{n} (id INTEGER PRIMARY KEY);"),
+            &format!(
+                "INSERT INTO marks VALUES ({n});\nCREATE TABLE t{n} (id INTEGER PRIMARY KEY);"
+            ),
             &format!("DROP TABLE t{n};\nDELETE FROM marks WHERE n = {n};"),
         );
     }
@@ -54,7 +58,10 @@ fn sixteen_runners_apply_each_migration_once() {
         marking(&shop);
         let said = race(&shop, RUNNERS, &["run"]);
         each_ran_once(&shop, MIGRATIONS);
-        let applied: usize = said.iter().map(|said| said.matches("Applied shop").count()).sum();
+        let applied: usize = said
+            .iter()
+            .map(|said| said.matches("Applied shop").count())
+            .sum();
         assert_eq!(applied, MIGRATIONS, "what runners say they did adds up");
     }
 }
@@ -92,9 +99,12 @@ fn sixteen_runners_build_an_index_concurrently_without_a_deadlock() {
     .expect("renamed");
     race(&shop, RUNNERS, &["run"]);
     each_ran_once(&shop, MIGRATIONS + 2);
-    let invalid = shop.texts("SELECT indexrelid::regclass::text AS text FROM pg_index WHERE NOT indisvalid");
+    let invalid =
+        shop.texts("SELECT indexrelid::regclass::text AS text FROM pg_index WHERE NOT indisvalid");
     assert!(invalid.is_empty(), "{invalid:?}");
-    let indexes = shop.texts("SELECT indexname::text AS text FROM pg_indexes WHERE tablename = 'marks' ORDER BY 1");
+    let indexes = shop.texts(
+        "SELECT indexname::text AS text FROM pg_indexes WHERE tablename = 'marks' ORDER BY 1",
+    );
     assert_eq!(indexes, ["marks_last", "marks_n", "marks_n_desc"]);
     let deadlocks = shop.texts(
         "SELECT deadlocks::text AS text FROM pg_stat_database WHERE datname = current_database()",
@@ -117,7 +127,10 @@ fn eight_runners_revert_everything_once() {
         shop.run(&["run"]).ok();
         let said = race(&shop, 8, &["revert", "--to", "zero"]);
         assert!(shop.history().is_empty());
-        let reverted: usize = said.iter().map(|said| said.matches("Reverted shop").count()).sum();
+        let reverted: usize = said
+            .iter()
+            .map(|said| said.matches("Reverted shop").count())
+            .sum();
         assert_eq!(reverted, MIGRATIONS);
         assert!(!shop.schema().contains("marks"));
     }
@@ -130,6 +143,41 @@ fn a_count_means_the_same_migrations_whoever_runs_them() {
         marking(&shop);
         race(&shop, 8, &["run", "--to", "05"]);
         assert_eq!(shop.history().len(), 6);
+    }
+}
+
+#[test]
+fn a_runner_that_waited_long_enough_says_for_whom() {
+    for engine in BOTH {
+        let shop = Shop::with(engine, "lock-timeout = \"0\"");
+        marking(&shop);
+        shop.run(&["run", "--to", "03"]).ok();
+        // The next migration waits for the test's own transaction.
+        let mut gate = shop.connect();
+        gate.execute(match engine {
+            Engine::Sqlite => "BEGIN IMMEDIATE",
+            Engine::Postgres => "BEGIN; LOCK TABLE marks IN EXCLUSIVE MODE",
+        });
+        let first = shop.start(&["run"]);
+        let at_work = |shop: &Shop| {
+            match engine {
+            Engine::Sqlite => std::fs::read_to_string(shop.workspace.path("shop.db.migrate-lock"))
+                .is_ok_and(|text| text.contains(&first.id().to_string())),
+            Engine::Postgres => !shop
+                .texts("SELECT pid::text AS text FROM pg_locks WHERE NOT granted AND relation = 'marks'::regclass")
+                .is_empty(),
+        }
+        };
+        eventually("the first is at work", || at_work(&shop));
+        shop.run(&["run", "--lock-wait", "1s"]).exits(6).says(&[
+            "another runner holds the migration lock",
+            "pid",
+            "--lock-wait",
+        ]);
+        shop.run(&["status"]).ok();
+        gate.execute("COMMIT");
+        shop.finish(first).ok();
+        each_ran_once(&shop, MIGRATIONS);
     }
 }
 

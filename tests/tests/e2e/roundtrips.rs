@@ -110,7 +110,10 @@ fn a_migration_costs_one_round_trip_and_nothing_to_do_one_query() {
     // The connection: start-up, three of SCRAM, and Diesel's own settings.
     let connection = counter.trips(&shop, &["wait"]);
     let query = idle - connection;
-    assert_eq!(query, 1, "nothing to do: {idle} with {connection} for the connection");
+    assert_eq!(
+        query, 1,
+        "nothing to do: {idle} with {connection} for the connection"
+    );
     assert_eq!(counter.trips(&shop, &["status"]), idle);
 
     tables(&shop, 1, 3);
@@ -118,7 +121,10 @@ fn a_migration_costs_one_round_trip_and_nothing_to_do_one_query() {
     tables(&shop, 3, 23);
     let twenty = counter.trips(&shop, &["run"]);
     assert_eq!(twenty - two, 18, "18 more migrations: {two} and {twenty}");
-    assert!(two - idle <= 2 + 1, "two migrations: {two}, nothing to do: {idle}");
+    assert!(
+        two - idle <= 2 + 1,
+        "two migrations: {two}, nothing to do: {idle}"
+    );
 
     let two = counter.trips(&shop, &["revert", "--steps", "2"]);
     let twenty = counter.trips(&shop, &["revert", "--steps", "20"]);
@@ -144,25 +150,36 @@ fn a_single_transaction_is_all_or_nothing() {
     for engine in crate::service::BOTH {
         let shop = Shop::new(engine);
         shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
-        shop.migration("2_b", "INSERT INTO a VALUES (1);\nINSERT INTO nowhere VALUES (1);", "SELECT 1;");
+        shop.migration(
+            "2_b",
+            "INSERT INTO a VALUES (1);\nINSERT INTO nowhere VALUES (1);",
+            "SELECT 1;",
+        );
         let before = shop.run(&["create"]).ok();
         drop(before);
         let empty = shop.schema();
-        shop.run(&["run", "--single-transaction"])
-            .exits(1)
-            .says(&["2_b", "statement 2 of 2", "up.sql:2:13", "the whole run was rolled back"]);
+        shop.run(&["run", "--single-transaction"]).exits(1).says(&[
+            "2_b",
+            "statement 2 of 2",
+            "up.sql:2:13",
+            "the whole run was rolled back",
+        ]);
         assert_eq!(shop.schema(), empty);
         assert!(shop.history().is_empty());
         // A run-time error, which has no position, names its statement as well.
         shop.migration("2_b", "CREATE TABLE b (id INTEGER PRIMARY KEY);\nINSERT INTO b VALUES (1);\nINSERT INTO b VALUES (1);", "DROP TABLE b;");
-        shop.run(&["run", "--single-transaction"])
-            .exits(1)
-            .says(&["2_b", "statement 3 of 3", "up.sql:3:1"]);
+        shop.run(&["run", "--single-transaction"]).exits(1).says(&[
+            "2_b",
+            "statement 3 of 3",
+            "up.sql:3:1",
+        ]);
         assert!(shop.history().is_empty());
         shop.steps("2_b", "SELECT 1;", "SELECT 1;");
-        shop.run(&["run", "--single-transaction"])
-            .exits(1)
-            .says(&["single transaction is not possible", "2_b", "help"]);
+        shop.run(&["run", "--single-transaction"]).exits(1).says(&[
+            "single transaction is not possible",
+            "2_b",
+            "help",
+        ]);
         assert!(shop.history().is_empty());
         std::fs::remove_dir_all(shop.migrations().join("2_b")).expect("removed");
         shop.run(&["run", "--single-transaction"]).ok();
@@ -183,7 +200,8 @@ fn lets_the_application_go_first(up: &str, steps: bool, args: &[&str]) {
         shop.file("3_c", "metadata.toml", "run_in_transaction = false\n");
     }
     let mut application = shop.connect();
-    application.execute("BEGIN; LOCK TABLE busy IN ACCESS EXCLUSIVE MODE; INSERT INTO busy VALUES (1)");
+    application
+        .execute("BEGIN; LOCK TABLE busy IN ACCESS EXCLUSIVE MODE; INSERT INTO busy VALUES (1)");
     let mut watch = shop.connect();
     let mut waits = 0;
     let mut waiting = false;
@@ -201,7 +219,10 @@ fn lets_the_application_go_first(up: &str, steps: bool, args: &[&str]) {
     let run = shop.finish(child).ok();
     run.says(&["3_c", "holds a lock"]);
     assert_eq!(shop.history(), ["1", "2", "3"]);
-    assert_eq!(shop.texts("SELECT n::text AS text FROM busy ORDER BY n")[..2], ["1", "2"]);
+    assert_eq!(
+        shop.texts("SELECT n::text AS text FROM busy ORDER BY n")[..2],
+        ["1", "2"]
+    );
     let failed = shop.texts("SELECT error AS text FROM __migrate_journal WHERE state <> 'done'");
     assert!(failed.is_empty(), "{failed:?}");
 }
@@ -240,8 +261,12 @@ fn a_slow_error_of_the_files_own_is_not_taken_for_a_lock() {
         .exits(1)
         .says(&["statement 2 of 2", "up.sql:2:8", "nonsense"]);
     shop.migration("1_a", "SELECT pg_sleep(0.4);\nSELECT 1 / 0;\n", "SELECT 1;");
-    shop.run(&["run"]).exits(1).says(&["statement 2 of 2", "up.sql:2:1", "division by zero"]);
-    shop.run(&["run", "--single-transaction"]).exits(1).says(&["statement 2 of 2", "up.sql:2:1"]);
+    shop.run(&["run"])
+        .exits(1)
+        .says(&["statement 2 of 2", "up.sql:2:1", "division by zero"]);
+    shop.run(&["run", "--single-transaction"])
+        .exits(1)
+        .says(&["statement 2 of 2", "up.sql:2:1"]);
     assert!(shop.history().is_empty());
 }
 
@@ -249,12 +274,28 @@ fn a_slow_error_of_the_files_own_is_not_taken_for_a_lock() {
 fn errors_point_at_the_character_among_characters_of_any_width() {
     let shop = Shop::new(Engine::Postgres);
     for (up, place, statement) in [
-        ("-- größer; 日本 🦀\nCREATE TABLE a (\"日本\" int, ü text); SELECT '🦀🦀', nowhere FROM a;\n", "up.sql:2:49", "2 of 2"),
-        ("/* 🦀 */ SELECT '日本'; SELCT 1;\n", "up.sql:1:22", "2 of 2"),
-        ("CREATE TABLE \"größe\" (x int);\n\tCREATE TABLE b (y wrongtype);", "up.sql:2:20", "2 of 2"),
+        (
+            "-- größer; 日本 🦀\nCREATE TABLE a (\"日本\" int, ü text); SELECT '🦀🦀', nowhere FROM a;\n",
+            "up.sql:2:49",
+            "2 of 2",
+        ),
+        (
+            "/* 🦀 */ SELECT '日本'; SELCT 1;\n",
+            "up.sql:1:22",
+            "2 of 2",
+        ),
+        (
+            "CREATE TABLE \"größe\" (x int);\n\tCREATE TABLE b (y wrongtype);",
+            "up.sql:2:20",
+            "2 of 2",
+        ),
         ("SELECT '🦀'", "", ""),
         ("-- 日本\nSELECT '🦀',", "up.sql:2:", "1 of 1"),
-        ("INSERT INTO \"größe\" VALUES ('日本')", "up.sql:1:13", "1 of 1"),
+        (
+            "INSERT INTO \"größe\" VALUES ('日本')",
+            "up.sql:1:13",
+            "1 of 1",
+        ),
     ] {
         shop.migration("1_a", up, "SELECT 1;");
         if place.is_empty() {

@@ -49,33 +49,28 @@ fn a_server_that_does_not_answer_is_named() {
         session.text(),
         str![[r#"
 $ cargo migrate run  # exits 1
-2| error: cart: cannot connect to postgresql://shop:***@127.0.0.1:[PORT]/cart: connection to server at "127.0.0.1", port [PORT] failed: Connection refused
-2|            Is the server running on that host and accepting TCP/IP connections?
+2| error: cart: cannot connect to postgresql://shop:***@127.0.0.1:[PORT]/cart: connection to server at "127.0.0.1", port [PORT] failed: Connection refused; Is the server running on that host and accepting TCP/IP connections?
 2|  |
 2|  = note: the URL comes from CART_DATABASE_URL in [ROOT]/services/cart/.env
 2|  = help: start the server and wait for it with `cargo migrate wait -p cart`, or correct the URL
 2|     Finished 1 target: nothing done in [TIME] (exit 1)
 $ cargo migrate status  # exits 1
-2| error: cart: cannot connect to postgresql://shop:***@127.0.0.1:[PORT]/cart: connection to server at "127.0.0.1", port [PORT] failed: Connection refused
-2|            Is the server running on that host and accepting TCP/IP connections?
+2| error: cart: cannot connect to postgresql://shop:***@127.0.0.1:[PORT]/cart: connection to server at "127.0.0.1", port [PORT] failed: Connection refused; Is the server running on that host and accepting TCP/IP connections?
 2|  |
 2|  = note: the URL comes from CART_DATABASE_URL in [ROOT]/services/cart/.env
 2|  = help: start the server and wait for it with `cargo migrate wait -p cart`, or correct the URL
 $ cargo migrate wait --timeout 0  # exits 1
-2| error: cart: cannot connect to postgresql://shop:***@127.0.0.1:[PORT]/cart: connection to server at "127.0.0.1", port [PORT] failed: Connection refused
-2|            Is the server running on that host and accepting TCP/IP connections?
+2| error: cart: cannot connect to postgresql://shop:***@127.0.0.1:[PORT]/cart: connection to server at "127.0.0.1", port [PORT] failed: Connection refused; Is the server running on that host and accepting TCP/IP connections?
 2|  |
 2|  = note: the URL comes from CART_DATABASE_URL in [ROOT]/services/cart/.env
 2|  = help: start the server and wait for it with `cargo migrate wait -p cart`, or correct the URL
 $ cargo migrate create  # exits 1
-2| error: cart: cannot connect to postgresql://shop:***@127.0.0.1:[PORT]/cart: connection to server at "127.0.0.1", port [PORT] failed: Connection refused
-2|            Is the server running on that host and accepting TCP/IP connections?
+2| error: cart: cannot connect to postgresql://shop:***@127.0.0.1:[PORT]/cart: connection to server at "127.0.0.1", port [PORT] failed: Connection refused; Is the server running on that host and accepting TCP/IP connections?
 2|  |
 2|  = note: the URL comes from CART_DATABASE_URL in [ROOT]/services/cart/.env
 2|  = help: start the server and wait for it with `cargo migrate wait -p cart`, or correct the URL
 $ cargo migrate drop -y  # exits 1
-2| error: cart: cannot connect to postgresql://shop:***@127.0.0.1:[PORT]/cart: connection to server at "127.0.0.1", port [PORT] failed: Connection refused
-2|            Is the server running on that host and accepting TCP/IP connections?
+2| error: cart: cannot connect to postgresql://shop:***@127.0.0.1:[PORT]/cart: connection to server at "127.0.0.1", port [PORT] failed: Connection refused; Is the server running on that host and accepting TCP/IP connections?
 2|  |
 2|  = note: the URL comes from CART_DATABASE_URL in [ROOT]/services/cart/.env
 2|  = help: start the server and wait for it with `cargo migrate wait -p cart`, or correct the URL

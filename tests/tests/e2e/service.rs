@@ -150,8 +150,9 @@ impl Shop {
 
     /// The applied versions, in order of bytes.
     pub(crate) fn history(&self) -> Vec<String> {
-        let mut versions = self
-            .texts("SELECT version AS text FROM __diesel_schema_migrations WHERE run_on IS NOT NULL");
+        let mut versions = self.texts(
+            "SELECT version AS text FROM __diesel_schema_migrations WHERE run_on IS NOT NULL",
+        );
         versions.sort();
         versions
     }

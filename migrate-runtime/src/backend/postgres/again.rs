@@ -7,6 +7,8 @@ use diesel::Connection;
 use diesel::connection::LoadConnection;
 use diesel::pg::Pg;
 
+use migrate_core::{Dialect, split, tokenize};
+
 use super::Postgres;
 use crate::backend::{Backend, Outcome, Pace, Stop, Work, first_line};
 use crate::error::{DatabaseError, DatabaseErrorKind};
@@ -35,6 +37,23 @@ pub(super) fn suspicion(
     } else {
         Suspicion::None
     }
+}
+
+/// Whether a statement is SAVEPOINT, RELEASE or ROLLBACK TO.
+fn moves_a_savepoint(statement: &str) -> bool {
+    let first = tokenize(statement, Dialect::Postgres).find(|token| !token.is_blank());
+    first.is_some_and(|token| {
+        let word = statement[token.range].to_ascii_lowercase();
+        ["savepoint", "release", "rollback"].contains(&word.as_str())
+    })
+}
+
+/// Whether one of a block's statements is such a one.
+pub(super) fn holds_a_savepoint(block: &str) -> bool {
+    let statements = split(block, Dialect::Postgres).unwrap_or_default();
+    statements
+        .iter()
+        .any(|statement| moves_a_savepoint(&block[statement.range.clone()]))
 }
 
 /// A statement in a block that turns a lock timeout into our own text.
@@ -116,6 +135,8 @@ where
             let text = &work.text[statement.range.clone()];
             let sent = match suspicion {
                 Suspicion::None => text.to_owned(),
+                // PL/pgSQL cannot, and none of them waits for a lock.
+                Suspicion::LockTimeout if moves_a_savepoint(text) => text.to_owned(),
                 Suspicion::LockTimeout => timed(text),
             };
             let Err(error) = self.execute(&sent) else {

@@ -3,11 +3,11 @@
 
 use diesel::connection::LoadConnection;
 use diesel::pg::Pg;
-use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel::{Connection, QueryableByName, RunQueryDsl};
 use migrate_core::Dialect;
 
-use super::Names;
+use super::{Names, SessionSetup};
 use crate::backend::HistoryRow;
 use crate::error::DatabaseError;
 use crate::quote::{identifier, literal};
@@ -22,8 +22,9 @@ pub(super) struct Facts {
     pub(super) history: bool,
     pub(super) journal: bool,
     pub(super) steps: bool,
+    pub(super) steps_readable: bool,
     pub(super) standby: bool,
-    pub(super) pid: i32,
+    watches_client: bool,
     search_path: String,
     role: String,
     lock_timeout: String,
@@ -52,9 +53,11 @@ struct SessionRow {
     #[diesel(sql_type = Bool)]
     journal_readable: bool,
     #[diesel(sql_type = Bool)]
+    steps_readable: bool,
+    #[diesel(sql_type = Bool)]
     standby: bool,
-    #[diesel(sql_type = Integer)]
-    pid: i32,
+    #[diesel(sql_type = Bool)]
+    watches_client: bool,
     #[diesel(sql_type = Text)]
     search_path: String,
     #[diesel(sql_type = Text)]
@@ -115,7 +118,8 @@ where
     if let Ok(rows) = first
         && let Some(row) = rows.first()
         // Without a configured schema each name is looked up on the search
-        // path: they must have been found side by side.
+        // path: only what is in its first schema is Diesel's, and ours.
+        && row.session.history_schema == row.session.wanted_schema
         && row.session.journal_schema == row.session.history_schema
     {
         let facts = row.session.facts();
@@ -168,31 +172,33 @@ fn session_query(schema: Option<&str>, table: &str) -> String {
     format!(
         "SELECT {} AS history_schema, {} AS journal_schema, {} AS steps_schema, {wanted} AS wanted_schema, \
          EXISTS (SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = {wanted}) AS schema_exists, \
-         coalesce(has_table_privilege({}, 'SELECT'), false) AS journal_readable, pg_is_in_recovery() AS standby, pg_backend_pid() AS pid, \
+         coalesce(has_table_privilege({}, 'SELECT'), false) AS journal_readable, \
+         coalesce(has_table_privilege({}, 'SELECT'), true) AS steps_readable, pg_is_in_recovery() AS standby, \
+         current_setting('server_version_num')::int >= 140000 AND version() LIKE '%linux%' AS watches_client, \
          current_setting('search_path') AS search_path, current_setting('role') AS role, \
          current_setting('lock_timeout') AS lock_timeout, current_setting('statement_timeout') AS statement_timeout",
         of(table),
         of(&journal),
         of(&steps),
         qualified(&journal),
+        qualified(&steps),
     )
 }
 
 impl SessionRow {
     fn facts(&self) -> Facts {
-        // Tables elsewhere on the search path are not this history's.
-        let beside = |schema: &Option<String>| schema.is_some() && *schema == self.history_schema;
+        // Diesel makes its table in the first schema of the search path; one
+        // further down is another set's.
+        let here = |schema: &Option<String>| schema.is_some() && *schema == self.wanted_schema;
         Facts {
-            schema: self
-                .history_schema
-                .clone()
-                .or_else(|| self.wanted_schema.clone()),
+            schema: self.wanted_schema.clone(),
             schema_exists: self.schema_exists,
-            history: self.history_schema.is_some(),
-            journal: beside(&self.journal_schema),
-            steps: beside(&self.steps_schema),
+            history: here(&self.history_schema),
+            journal: here(&self.journal_schema),
+            steps: here(&self.steps_schema),
+            steps_readable: self.steps_readable,
             standby: self.standby,
-            pid: self.pid,
+            watches_client: self.watches_client,
             search_path: self.search_path.clone(),
             role: self.role.clone(),
             lock_timeout: self.lock_timeout.clone(),
@@ -240,55 +246,79 @@ impl Facts {
     }
 
     /// The search path to work with: the configured schema before the rest.
-    pub(super) fn settle(&mut self, schema: Option<&str>) -> String {
-        if let Some(schema) = schema {
-            let first = identifier(Dialect::Postgres, schema);
-            let rest = Some(self.search_path.as_str()).filter(|path| !path.trim().is_empty());
-            self.search_path = rest.map_or(first.clone(), |rest| format!("{first}, {rest}"));
+    fn path(&self, schema: Option<&str>) -> String {
+        let found = self.search_path.trim();
+        match schema.map(|schema| identifier(Dialect::Postgres, schema)) {
+            None => found.to_owned(),
+            Some(first) if found.is_empty() => first,
+            Some(first) => format!("{first}, {found}"),
         }
-        self.search_path.clone()
+    }
+
+    /// Settings of a connection at work. By SET, because poolers refuse
+    /// start-up options; only those that the server knows.
+    pub(super) fn enter(&self, names: &Names, until: Until) -> String {
+        let path = self.path(names.schema.as_deref());
+        let mut settings = vec![
+            ("application_name", names.application.as_str()),
+            ("search_path", &path),
+            ("tcp_keepalives_idle", "10"),
+            ("tcp_keepalives_interval", "5"),
+            ("tcp_keepalives_count", "3"),
+        ];
+        if self.watches_client {
+            settings.push(("client_connection_check_interval", "2000"));
+        }
+        select_settings(&settings, until)
     }
 
     /// Statements that put the session back to what was found.
-    pub(super) fn restore(&self) -> String {
-        format!("RESET SESSION AUTHORIZATION;\n{}", self.set_back("false"))
+    pub(super) fn restore(&self, names: &Names) -> String {
+        // What `session-setup` has set is not the server's default.
+        let all = match names.setup {
+            SessionSetup::None => "RESET ALL;\n",
+            SessionSetup::Configured => "",
+        };
+        format!(
+            "RESET SESSION AUTHORIZATION;\n{all}{}",
+            self.set_back(Until::Reset)
+        )
     }
 
     /// The same until the end of the transaction.
     pub(super) fn restore_here(&self) -> String {
         format!(
             "SET LOCAL SESSION AUTHORIZATION DEFAULT;\n{}",
-            self.set_back("true")
+            self.set_back(Until::Commit)
         )
     }
 
-    fn set_back(&self, locally: &str) -> String {
-        let set = |name: &str, value: &str| {
-            format!(
-                "pg_catalog.set_config('{name}', {}, {locally})",
-                literal(Dialect::Postgres, value)
-            )
-        };
-        format!(
-            "SELECT {}, {}, {}, {};\n",
-            set("role", &self.role),
-            set("search_path", &self.search_path),
-            set("lock_timeout", &self.lock_timeout),
-            set("statement_timeout", &self.statement_timeout),
-        )
+    fn set_back(&self, until: Until) -> String {
+        let found = [
+            ("role", self.role.as_str()),
+            ("search_path", &self.search_path),
+            ("lock_timeout", &self.lock_timeout),
+            ("statement_timeout", &self.statement_timeout),
+        ];
+        select_settings(&found, until)
     }
 }
 
-/// Settings of a connection of our own. By SET, because poolers refuse start-up
-/// options; only those that the server knows.
-pub(super) fn session_settings(application: &str, search_path: &str) -> String {
-    let text = |value: &str| literal(Dialect::Postgres, value);
-    format!(
-        "SELECT pg_catalog.set_config(name, v.value, false) FROM pg_catalog.pg_settings \
-         JOIN (VALUES ('application_name', {}), ('search_path', {}), ('client_connection_check_interval', '2000'), \
-         ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3')) \
-         AS v(setting, value) ON v.setting = name",
-        text(application),
-        text(search_path)
-    )
+/// For how long a setting holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// For the transaction.
+    Commit,
+    /// For the session.
+    Reset,
+}
+
+fn select_settings(settings: &[(&str, &str)], until: Until) -> String {
+    let locally = until == Until::Commit;
+    let set = |(name, value): &(&str, &str)| {
+        let value = literal(Dialect::Postgres, value);
+        format!("pg_catalog.set_config('{name}', {value}, {locally})")
+    };
+    let all: Vec<String> = settings.iter().map(set).collect();
+    format!("SELECT {};\n", all.join(", "))
 }

@@ -15,20 +15,53 @@ pub(super) struct IndexRow {
     pub(super) name: String,
     #[diesel(sql_type = Bool)]
     pub(super) valid: bool,
+    /// Another session is at it: the lock of a build is held on its table.
+    /// So it is by a vacuum; then the next try finds it gone.
+    #[diesel(sql_type = Bool)]
+    pub(super) at_work: bool,
 }
 
-/// The index of that name, if there is one.
-pub(super) fn query(index: &str) -> String {
-    format!(
-        "SELECT indexrelid::regclass::text AS name, indisvalid AS valid FROM pg_catalog.pg_index \
-         WHERE indexrelid = to_regclass({})",
-        literal(Dialect::Postgres, index)
-    )
+impl IndexRow {
+    /// Whether it is what an interrupted build has left.
+    pub(super) fn is_left_over(&self) -> bool {
+        !self.valid && !self.at_work
+    }
 }
 
-/// The index that `CREATE INDEX CONCURRENTLY` names, as a name for to_regclass;
-/// in the schema that its table is given in.
-pub(super) fn built_concurrently(statement: &str) -> Option<String> {
+/// An index that a statement builds, as its words name it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Built {
+    name: String,
+    /// Quoted as it stands, with its schema if it has one.
+    table: String,
+}
+
+impl Built {
+    /// The index of that name on that table, if there is one. By its table:
+    /// another schema's index of the same name is another service's.
+    pub(super) fn query(&self) -> String {
+        let text = |text: &str| literal(Dialect::Postgres, text);
+        format!(
+            "SELECT i.indexrelid::regclass::text AS name, i.indisvalid AS valid, EXISTS (SELECT 1 FROM pg_catalog.pg_locks l \
+             WHERE l.locktype = 'relation' AND l.relation = i.indrelid AND l.mode = 'ShareUpdateExclusiveLock' \
+             AND l.granted AND l.pid <> pg_backend_pid() \
+             AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())) AS at_work \
+             FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid \
+             WHERE i.indrelid = to_regclass({}) AND c.relname = {}",
+            text(&self.table),
+            text(&self.name)
+        )
+    }
+}
+
+/// Whether a statement is one that waits without stopping anybody.
+pub(super) fn is_concurrent(statement: &str) -> bool {
+    tokenize(statement, Dialect::Postgres)
+        .any(|token| statement[token.range].eq_ignore_ascii_case("concurrently"))
+}
+
+/// The index that `CREATE INDEX CONCURRENTLY` builds.
+pub(super) fn built_concurrently(statement: &str) -> Option<Built> {
     let meaningful = tokenize(statement, Dialect::Postgres).filter(|token| !token.is_blank());
     let mut words = meaningful.map(|token| &statement[token.range]).peekable();
     let mut take = |wanted: &str| {
@@ -50,13 +83,25 @@ pub(super) fn built_concurrently(statement: &str) -> Option<String> {
     if words.peek()?.eq_ignore_ascii_case("on") {
         return None;
     }
-    let name = words.next()?;
+    let name = folded(words.next()?);
     words.next_if(|word| word.eq_ignore_ascii_case("on"))?;
     words.next_if(|word| word.eq_ignore_ascii_case("only"));
-    let schema = words.next()?;
-    match words.next() {
-        Some(".") => Some(format!("{schema}.{name}")),
-        _ => Some(name.to_owned()),
+    let first = words.next()?;
+    let table = match words.next_if(|word| *word == ".") {
+        Some(_) => format!("{first}.{}", words.next()?),
+        None => first.to_owned(),
+    };
+    Some(Built { name, table })
+}
+
+/// A name as the catalogue has it.
+fn folded(word: &str) -> String {
+    match word
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+    {
+        Some(quoted) => quoted.replace("\"\"", "\""),
+        None => word.to_lowercase(),
     }
 }
 
@@ -65,23 +110,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_index_is_named_in_its_tables_schema() {
+    fn the_index_is_known_by_its_name_and_its_table() {
         for (statement, index) in [
-            ("CREATE INDEX CONCURRENTLY i ON t (a)", Some("i")),
+            ("CREATE INDEX CONCURRENTLY Ix ON t (a)", Some(("ix", "t"))),
             (
-                "create unique index concurrently if not exists \"I x\" on only s.t using btree (a)",
-                Some("s.\"I x\""),
+                "create unique index concurrently if not exists \"I x\" on only s.\"T\" using btree (a)",
+                Some(("I x", "s.\"T\"")),
             ),
-            ("CREATE INDEX /* now */ CONCURRENTLY i\n ON t(a)", Some("i")),
+            (
+                "CREATE INDEX /* now */ CONCURRENTLY i\n ON t(a)",
+                Some(("i", "t")),
+            ),
             ("CREATE INDEX CONCURRENTLY ON t (a)", None),
             ("CREATE INDEX i ON t (a)", None),
             ("DROP INDEX CONCURRENTLY i", None),
         ] {
-            assert_eq!(
-                built_concurrently(statement).as_deref(),
-                index,
-                "{statement}"
-            );
+            let built = built_concurrently(statement);
+            let built = built
+                .as_ref()
+                .map(|built| (built.name.as_str(), built.table.as_str()));
+            assert_eq!(built, index, "{statement}");
         }
     }
 }

@@ -2,7 +2,6 @@
 //! for a whole run and freed by it however the runner ends. The file stays;
 //! removing it would let two runners lock two files of one name.
 
-use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -15,8 +14,9 @@ pub(crate) struct Sentinel {
     _file: File,
 }
 
+/// Beside the real file: by whatever link it is opened, it is one database.
 fn path_beside(database: &Path) -> PathBuf {
-    let mut name = OsString::from(database);
+    let mut name = crate::url::canonical(database).into_os_string();
     name.push(".migrate-lock");
     PathBuf::from(name)
 }

@@ -50,10 +50,17 @@ fn an_empty_down_is_irreversible() {
             shop.migration("1_a", A, empty);
             shop.migration("2_b", "CREATE TABLE b (id INTEGER);", "DROP TABLE b;");
             shop.run(&["run"]).ok();
-            shop.run(&["revert", "--to", "zero"])
-                .exits(1)
-                .says(&["1_a", "cannot be reverted", "down.sql is empty", "help"]);
-            assert_eq!(shop.history(), ["1", "2"], "refused before anything was reverted");
+            shop.run(&["revert", "--to", "zero"]).exits(1).says(&[
+                "1_a",
+                "cannot be reverted",
+                "down.sql is empty",
+                "help",
+            ]);
+            assert_eq!(
+                shop.history(),
+                ["1", "2"],
+                "refused before anything was reverted"
+            );
         }
     }
 }
@@ -67,8 +74,12 @@ fn a_missing_down_is_irreversible_and_so_is_what_says_why() {
         let why = "run_in_transaction = true\nirreversible = \"drops the mail\"\n";
         shop.file("2_b", "metadata.toml", why);
         shop.run(&["run"]).ok();
-        shop.run(&["revert"]).exits(1).says(&["2_b", "drops the mail"]);
-        shop.run(&["revert", "--only", "1"]).exits(1).says(&["no down.sql"]);
+        shop.run(&["revert"])
+            .exits(1)
+            .says(&["2_b", "drops the mail"]);
+        shop.run(&["revert", "--only", "1"])
+            .exits(1)
+            .says(&["no down.sql"]);
         assert_eq!(shop.history(), ["1", "2"]);
     }
 }
@@ -82,9 +93,12 @@ fn begin_and_commit_around_an_up_are_taken_for_ours() {
             "-- By hand.\nBEGIN;\nCREATE TABLE a (id INTEGER);\nINSERT INTO a VALUES (1);\nCOMMIT;\n",
             "BEGIN; DROP TABLE a; COMMIT;",
         );
-        let broken = "BEGIN;\nCREATE TABLE b (id INTEGER);\nINSERT INTO nowhere VALUES (1);\nCOMMIT;\n";
+        let broken =
+            "BEGIN;\nCREATE TABLE b (id INTEGER);\nINSERT INTO nowhere VALUES (1);\nCOMMIT;\n";
         shop.migration("2_b", broken, "DROP TABLE b;");
-        shop.run(&["run"]).exits(1).says(&["2_b", "up.sql:3", "rolled back"]);
+        shop.run(&["run"])
+            .exits(1)
+            .says(&["2_b", "up.sql:3", "rolled back"]);
         assert_eq!(shop.history(), ["1"]);
         assert!(!shop.schema().contains(" b "), "{}", shop.schema());
         shop.run(&["revert"]).ok();
@@ -97,8 +111,14 @@ fn a_commit_in_the_middle_is_refused_before_anything_is_sent() {
     for engine in BOTH {
         let shop = Shop::new(engine);
         shop.migration("1_a", A, "DROP TABLE a;");
-        shop.migration("2_b", "CREATE TABLE b (id INTEGER);\nCOMMIT;\nSELECT 1;\n", "DROP TABLE b;");
-        shop.run(&["run"]).exits(1).says(&["2_b", "up.sql:2:1", "`COMMIT`"]);
+        shop.migration(
+            "2_b",
+            "CREATE TABLE b (id INTEGER);\nCOMMIT;\nSELECT 1;\n",
+            "DROP TABLE b;",
+        );
+        shop.run(&["run"])
+            .exits(1)
+            .says(&["2_b", "up.sql:2:1", "`COMMIT`"]);
         assert!(
             shop.texts("SELECT 'x' AS text WHERE 1 = 0").is_empty()
                 && !shop.schema().contains("CREATE TABLE"),
@@ -109,14 +129,52 @@ fn a_commit_in_the_middle_is_refused_before_anything_is_sent() {
 }
 
 #[test]
+fn a_file_may_end_without_terminator_or_newline_or_in_a_comment() {
+    for engine in BOTH {
+        for (n, end) in [
+            "",
+            " -- the end",
+            " /* the end */",
+            ";;",
+            "; -- the end",
+            "\n\n;\n;",
+        ]
+        .iter()
+        .enumerate()
+        {
+            let shop = Shop::new(engine);
+            let up = format!("{A}\nINSERT INTO a VALUES ({n}){end}");
+            let down = format!("DROP TABLE a{end}");
+            shop.migration("1_a", &up, &down);
+            shop.run(&["run"]).ok();
+            shop.run(&["revert"]).ok();
+            shop.run(&["run", "--single-transaction"]).ok();
+            shop.run(&["revert", "--single-transaction"]).ok();
+            shop.file("1_a", "metadata.toml", "run_in_transaction = false");
+            shop.run(&["run"]).ok();
+            shop.run(&["revert"]).ok();
+            assert!(shop.history().is_empty());
+        }
+    }
+}
+
+#[test]
 fn do_blocks_and_function_bodies_are_single_statements() {
     let shop = Shop::new(Engine::Postgres);
     let up = "DO $$ BEGIN\n  IF NOT EXISTS (SELECT 1 FROM pg_type WHERE typname = 'mood') THEN\n    \
               CREATE TYPE mood AS ENUM ('sad; or', 'ok');\n  END IF;\nEND $$;\n\
               CREATE FUNCTION one() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 2; END;\n\
               CREATE FUNCTION two() RETURNS int LANGUAGE plpgsql AS $body$ BEGIN /* $$ */ RETURN 2; END $body$;\n";
-    shop.migration("1_a", up, "DROP FUNCTION two(); DROP FUNCTION one(); DROP TYPE mood;");
-    shop.steps("2_b", "DO $$ BEGIN PERFORM one(); END $$;\nSELECT two();\n", "SELECT 1;");
+    shop.migration(
+        "1_a",
+        up,
+        "DROP FUNCTION two(); DROP FUNCTION one(); DROP TYPE mood;",
+    );
+    shop.steps(
+        "2_b",
+        "DO $$ BEGIN PERFORM one(); END $$;\nSELECT two();\n",
+        "SELECT 1;",
+    );
     shop.run(&["run"]).ok();
     assert_eq!(
         shop.texts("SELECT concat(version, ':', statements_total) AS text FROM __migrate_journal ORDER BY id"),
@@ -141,7 +199,8 @@ fn metadata_without_the_key_means_what_diesel_makes_of_it() {
             shop.migration(name, outside, "DROP TABLE b;");
             shop.file(name, "metadata.toml", text);
             let run = shop.run(&["run"]).exits(1);
-            let stays = shop.schema().contains("TABLE public.b") || shop.schema().contains("TABLE b");
+            let stays =
+                shop.schema().contains("TABLE public.b") || shop.schema().contains("TABLE b");
             assert_eq!(stays, name != "2_with_true", "{name}: {}", run.stderr);
             let warned = run.stderr.contains("run_in_transaction");
             assert_eq!(warned, name == "2_without", "{name}: {}", run.stderr);
@@ -156,7 +215,9 @@ fn malformed_metadata_is_refused_where_diesel_is_silent() {
             let shop = Shop::new(engine);
             shop.migration("1_a", A, "DROP TABLE a;");
             shop.file("1_a", "metadata.toml", text);
-            shop.run(&["run"]).exits(1).says(&["1_a", "metadata.toml:1:"]);
+            shop.run(&["run"])
+                .exits(1)
+                .says(&["1_a", "metadata.toml:1:"]);
         }
     }
 }
@@ -181,6 +242,8 @@ fn deferred_constraints_are_checked_and_their_failure_is_told() {
     let up = "CREATE TABLE a (id int PRIMARY KEY);\n\
               CREATE TABLE b (a int REFERENCES a DEFERRABLE INITIALLY DEFERRED);\nINSERT INTO b VALUES (7);\n";
     shop.migration("1_a", up, "DROP TABLE b; DROP TABLE a;");
-    shop.run(&["run"]).exits(1).says(&["1_a", "foreign key", "COMMIT failed", "rolled back"]);
+    shop.run(&["run"])
+        .exits(1)
+        .says(&["1_a", "foreign key", "COMMIT failed", "rolled back"]);
     assert!(shop.history().is_empty());
 }

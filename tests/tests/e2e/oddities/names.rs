@@ -17,12 +17,17 @@ fn runs_in_order(engine: Engine, names: &[(&str, &str)]) {
         shop.migration(
             name,
             &format!("INSERT INTO marks SELECT count(*), '{quoted}' FROM marks;"),
-            &format!("DELETE FROM marks WHERE name = '{quoted}' AND n = (SELECT max(n) FROM marks);"),
+            &format!(
+                "DELETE FROM marks WHERE name = '{quoted}' AND n = (SELECT max(n) FROM marks);"
+            ),
         );
     }
     shop.run(&["run"]).ok();
     let expected: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
-    assert_eq!(shop.texts("SELECT name AS text FROM marks ORDER BY n"), expected);
+    assert_eq!(
+        shop.texts("SELECT name AS text FROM marks ORDER BY n"),
+        expected
+    );
     let mut versions: Vec<&str> = std::iter::once("0")
         .chain(names.iter().map(|(_, version)| *version))
         .collect();
@@ -30,7 +35,9 @@ fn runs_in_order(engine: Engine, names: &[(&str, &str)]) {
     assert_eq!(shop.history(), versions);
     shop.run(&["status", "--exit-code"]).ok();
     let newest = names.last().expect("a name").0;
-    shop.run(&["show", newest]).ok().prints(&["INSERT INTO marks"]);
+    shop.run(&["show", newest])
+        .ok()
+        .prints(&["INSERT INTO marks"]);
     shop.run(&["revert", "--to", "0_marks"]).ok();
     assert!(shop.texts("SELECT name AS text FROM marks").is_empty());
     shop.run(&["revert", "--to", "zero"]).ok();
@@ -127,7 +134,13 @@ fn what_lies_beside_the_migrations_is_passed_over() {
     for engine in BOTH {
         let shop = Shop::new(engine);
         shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
-        for name in ["README.md", "generate.sh", ".keep", ".diesel_lock", "schema.rs"] {
+        for name in [
+            "README.md",
+            "generate.sh",
+            ".keep",
+            ".diesel_lock",
+            "schema.rs",
+        ] {
             shop.workspace
                 .write(&format!("services/shop/migrations/{name}"), "DROP TABLE a;");
         }
@@ -144,7 +157,9 @@ fn an_empty_directory_is_passed_over_with_a_warning() {
         let shop = Shop::new(engine);
         shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
         std::fs::create_dir(shop.migrations().join("2_left_by_git")).expect("a directory");
-        shop.run(&["run"]).ok().says(&["warning", "2_left_by_git", "empty"]);
+        shop.run(&["run"])
+            .ok()
+            .says(&["warning", "2_left_by_git", "empty"]);
         assert_eq!(shop.history(), ["1"]);
     }
 }
@@ -153,10 +168,20 @@ fn an_empty_directory_is_passed_over_with_a_warning() {
 fn two_names_of_one_version_are_refused_where_diesel_drops_one() {
     for engine in BOTH {
         let shop = Shop::new(engine);
-        shop.migration("20240101000000_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
-        shop.migration("2024-01-01-000000_b", "CREATE TABLE b (id INTEGER);", "DROP TABLE b;");
-        shop.run(&["run"])
-            .exits(1)
-            .says(&["20240101000000", "20240101000000_a", "2024-01-01-000000_b"]);
+        shop.migration(
+            "20240101000000_a",
+            "CREATE TABLE a (id INTEGER);",
+            "DROP TABLE a;",
+        );
+        shop.migration(
+            "2024-01-01-000000_b",
+            "CREATE TABLE b (id INTEGER);",
+            "DROP TABLE b;",
+        );
+        shop.run(&["run"]).exits(1).says(&[
+            "20240101000000",
+            "20240101000000_a",
+            "2024-01-01-000000_b",
+        ]);
     }
 }

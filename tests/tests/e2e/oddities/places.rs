@@ -1,6 +1,7 @@
 //! Migrations in odd places: several directories, elsewhere than usual, named
 //! by a diesel.toml; histories in odd schemas and under odd names.
 
+use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use tests::env::PostgresDatabase;
 use tests::workspace::Workspace;
 
@@ -39,7 +40,9 @@ fn several_directories_are_one_set_with_one_history() {
     shop.run(&["revert", "-p", "shop", "--to", "zero"]).ok();
     // Another one under the same version is not.
     migration(workspace, "services/shop/variant", "1_base", "other");
-    shop.run(&["run", "-p", "shop"]).exits(1).says(&["1_base", "framework", "variant"]);
+    shop.run(&["run", "-p", "shop"])
+        .exits(1)
+        .says(&["1_base", "framework", "variant"]);
     assert!(shop.history().is_empty());
 }
 
@@ -47,10 +50,25 @@ fn several_directories_are_one_set_with_one_history() {
 fn a_set_for_each_database_is_chosen_by_the_url() {
     for (engine, chosen) in [(Engine::Sqlite, "small"), (Engine::Postgres, "big")] {
         let shop = Shop::new(engine);
-        migration(&shop.workspace, "services/shop/migrations/pg", "1_a", "not_a_set");
+        migration(
+            &shop.workspace,
+            "services/shop/migrations/pg",
+            "1_a",
+            "not_a_set",
+        );
         std::fs::remove_dir_all(shop.migrations()).expect("removed");
-        migration(&shop.workspace, "services/shop/migrations/sqlite", "1_a", "small");
-        migration(&shop.workspace, "services/shop/migrations/postgres", "1_a", "big");
+        migration(
+            &shop.workspace,
+            "services/shop/migrations/sqlite",
+            "1_a",
+            "small",
+        );
+        migration(
+            &shop.workspace,
+            "services/shop/migrations/postgres",
+            "1_a",
+            "big",
+        );
         shop.run(&["run"]).ok();
         let schema = shop.schema();
         assert!(schema.contains(chosen), "{schema}");
@@ -60,10 +78,19 @@ fn a_set_for_each_database_is_chosen_by_the_url() {
 
 #[test]
 fn directories_of_any_name_and_place_are_found() {
-    for directory in ["migrations/pg", "src/migrations", "../other_crate/migrations"] {
+    for directory in [
+        "migrations/pg",
+        "src/migrations",
+        "../other_crate/migrations",
+    ] {
         let shop = Shop::with(Engine::Sqlite, &format!("directory = \"{directory}\""));
         std::fs::remove_dir(shop.migrations()).expect("removed");
-        migration(&shop.workspace, &format!("services/shop/{directory}"), "1_a", "a");
+        migration(
+            &shop.workspace,
+            &format!("services/shop/{directory}"),
+            "1_a",
+            "a",
+        );
         shop.workspace.write(
             "services/other_crate/Cargo.toml",
             "[package]\nname = \"other_crate\"\nversion = \"0.1.0\"\nedition = \"2024\"\n",
@@ -104,7 +131,11 @@ fn the_roots_diesel_toml_may_name_a_members_directory() {
 fn the_roots_diesel_toml_may_name_a_directory_that_is_gone() {
     let shop = Shop::new(Engine::Sqlite);
     shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
-    for gone in ["migrations", "services/shop/gone", "services/gone/migrations"] {
+    for gone in [
+        "migrations",
+        "services/shop/gone",
+        "services/gone/migrations",
+    ] {
         shop.workspace.write(
             "diesel.toml",
             format!("[migrations_directory]\ndir = \"{gone}\"\n"),
@@ -128,7 +159,11 @@ fn tables(database: &PostgresDatabase) -> Vec<String> {
 fn a_configured_schema_holds_history_and_tables() {
     let shop = Shop::with(Engine::Postgres, "schema = \"Shop Data\"");
     shop.migration("1_a", "CREATE TABLE a (id int);", "DROP TABLE a;");
-    shop.steps("2_b", "CREATE TABLE b (id int);\nCREATE INDEX CONCURRENTLY b_id ON b (id);", "DROP TABLE b;");
+    shop.steps(
+        "2_b",
+        "CREATE TABLE b (id int);\nCREATE INDEX CONCURRENTLY b_id ON b (id);",
+        "DROP TABLE b;",
+    );
     shop.run(&["run"]).ok();
     assert_eq!(
         tables(shop.postgres()),
@@ -146,13 +181,55 @@ fn a_configured_schema_holds_history_and_tables() {
 }
 
 #[test]
+fn a_schema_in_front_of_the_historys_begins_another_as_it_does_for_diesel() {
+    let shop = Shop::new(Engine::Postgres);
+    shop.migration("1_a", "CREATE TABLE a (id int);", "DROP TABLE a;");
+    shop.run(&["run"]).ok();
+    let source = || FileBasedMigrations::from_path(shop.migrations()).expect("a set");
+    let diesel_sees_pending = || {
+        let mut connection = shop.postgres().connect();
+        connection.has_pending_migration(source()).expect("looked")
+    };
+    assert!(!diesel_sees_pending());
+    // The search path begins with the user's own schema, once there is one.
+    shop.connect().execute("CREATE SCHEMA postgres");
+    assert_eq!(shop.state("1_a"), "pending");
+    assert!(diesel_sees_pending());
+    shop.run(&["run"]).ok();
+    assert!(!diesel_sees_pending());
+    let made = tables(shop.postgres());
+    for schema in ["postgres", "public"] {
+        let in_it = made
+            .iter()
+            .filter(|table| table.starts_with(&format!("{schema}.")));
+        assert_eq!(in_it.count(), 4, "{made:?}");
+    }
+    shop.run(&["revert"]).ok();
+    shop.connect().execute("DROP SCHEMA postgres CASCADE");
+    assert_eq!(shop.state("1_a"), "applied");
+}
+
+#[test]
 fn two_services_share_a_database_in_two_schemas() {
     let database = PostgresDatabase::create();
     let workspace = Workspace::new();
     for name in ["cart", "users"] {
-        workspace.service(name, &format!("schema = \"{name}\"\ndatabase-url-env = \"SHARED_DATABASE_URL\""));
-        migration(&workspace, &format!("services/{name}/migrations"), "1_a", "same_name");
-        migration(&workspace, &format!("services/{name}/migrations"), "2_b", &format!("of_{name}"));
+        workspace.service(
+            name,
+            &format!("schema = \"{name}\"\ndatabase-url-env = \"SHARED_DATABASE_URL\""),
+        );
+        migration(
+            &workspace,
+            &format!("services/{name}/migrations"),
+            "1_a",
+            "same_name",
+        );
+        migration(
+            &workspace,
+            &format!("services/{name}/migrations"),
+            "2_b",
+            &format!("of_{name}"),
+        );
     }
     let run = |args: &[&str]| {
         let mut command = workspace.command(args);
@@ -184,7 +261,12 @@ fn two_services_on_one_history_table_are_refused_by_name() {
     let workspace = Workspace::new();
     for name in ["cart", "users"] {
         workspace.service(name, "database-url-env = \"SHARED_DATABASE_URL\"");
-        migration(&workspace, &format!("services/{name}/migrations"), "1_a", name);
+        migration(
+            &workspace,
+            &format!("services/{name}/migrations"),
+            "1_a",
+            name,
+        );
     }
     let mut command = workspace.command(&["run", "--all"]);
     command.env("SHARED_DATABASE_URL", database.url());
@@ -199,7 +281,11 @@ fn a_history_table_of_another_name_has_a_journal_of_its_own() {
     for engine in crate::service::BOTH {
         let shop = Shop::with(engine, "history-table = \"__shop_Versions\"");
         shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
-        shop.steps("2_b", "CREATE TABLE b (id INTEGER);\nCREATE INDEX b_id ON b (id);", "DROP TABLE b;");
+        shop.steps(
+            "2_b",
+            "CREATE TABLE b (id INTEGER);\nCREATE INDEX b_id ON b (id);",
+            "DROP TABLE b;",
+        );
         shop.run(&["run"]).ok();
         assert_eq!(
             shop.texts("SELECT version AS text FROM \"__shop_Versions\" ORDER BY version"),
@@ -208,6 +294,9 @@ fn a_history_table_of_another_name_has_a_journal_of_its_own() {
         assert!(!shop.schema().contains("__diesel_schema_migrations"));
         shop.run(&["status", "--exit-code"]).ok();
         shop.run(&["revert", "--to", "zero"]).ok();
-        assert!(shop.texts("SELECT version AS text FROM \"__shop_Versions\"").is_empty());
+        assert!(
+            shop.texts("SELECT version AS text FROM \"__shop_Versions\"")
+                .is_empty()
+        );
     }
 }

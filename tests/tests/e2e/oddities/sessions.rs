@@ -46,7 +46,9 @@ fn a_failing_session_setup_names_its_statement() {
     for engine in crate::service::BOTH {
         let shop = Shop::with(engine, "session-setup = [\"SELECT 1\", \"nonsense\"]");
         shop.migration("1_a", "SELECT 1;", "SELECT 1;");
-        shop.run(&["run"]).exits(1).says(&["session-setup statement 2", "help"]);
+        shop.run(&["run"])
+            .exits(1)
+            .says(&["session-setup statement 2", "help"]);
     }
 }
 
@@ -56,7 +58,9 @@ fn what_a_file_sets_does_not_leak_into_the_next() {
     let database = shop.postgres();
     let role = format!("{}_other", database.name());
     let mut link = shop.connect();
-    link.execute(&format!("CREATE ROLE {role}; CREATE SCHEMA elsewhere AUTHORIZATION {role}"));
+    link.execute(&format!(
+        "CREATE ROLE {role}; CREATE SCHEMA elsewhere AUTHORIZATION {role}"
+    ));
     let seen = "CREATE TABLE {} AS SELECT current_setting('search_path') AS path, current_user::text AS who, \
                 current_setting('statement_timeout') AS timeout, current_setting('lock_timeout') AS lock;";
     for (n, sets) in [
@@ -80,7 +84,10 @@ fn what_a_file_sets_does_not_leak_into_the_next() {
         // And the same outside a transaction.
         shop.steps(
             &format!("{n}b_steps"),
-            &format!("SELECT 1;\n{}\nSELECT 1;\n", sets.replace("SET LOCAL", "SET")),
+            &format!(
+                "SELECT 1;\n{}\nSELECT 1;\n",
+                sets.replace("SET LOCAL", "SET")
+            ),
             "SELECT 1;",
         );
     }
@@ -102,11 +109,19 @@ fn what_a_file_sets_does_not_leak_into_the_next() {
 #[test]
 fn what_a_file_sets_does_not_leak_within_a_single_transaction() {
     let shop = Shop::new(Engine::Postgres);
-    shop.migration("1_a", "CREATE SCHEMA elsewhere;\nSET search_path TO elsewhere;", "DROP SCHEMA elsewhere;");
+    shop.migration(
+        "1_a",
+        "CREATE SCHEMA elsewhere;\nSET search_path TO elsewhere;",
+        "DROP SCHEMA elsewhere;",
+    );
     shop.migration("2_b", "CREATE TABLE b (id int);", "DROP TABLE b;");
     shop.run(&["run", "--single-transaction"]).ok();
     assert_eq!(shop.history(), ["1", "2"]);
-    assert!(shop.schema().contains("CREATE TABLE public.b"), "{}", shop.schema());
+    assert!(
+        shop.schema().contains("CREATE TABLE public.b"),
+        "{}",
+        shop.schema()
+    );
 }
 
 /// A role that may read, and nothing else.
@@ -149,10 +164,13 @@ fn looking_writes_nothing_and_needs_select_alone() {
     as_reader(&["show", "1"]).ok();
     as_reader(&["run", "--to", "1"]).ok();
     // Writing says what is missing, and writes nothing either.
-    as_reader(&["run"]).exits(1).says(&["permission denied", "help"]);
+    as_reader(&["run"])
+        .exits(1)
+        .says(&["permission denied", "help"]);
     assert_eq!(objects(&shop), before);
     assert_eq!(shop.history(), ["1"]);
-    shop.connect().execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    shop.connect()
+        .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
 
 #[test]
@@ -167,9 +185,14 @@ fn a_role_that_may_read_only_the_history_sees_what_is_applied() {
     let mut command = shop.command(&["status", "--message-format", "json"]);
     command.env("SHOP_DATABASE_URL", &url);
     let run = shop.workspace.finish(command).ok();
-    let states: Vec<_> = run.json().iter().filter_map(|line| line["state"].as_str().map(str::to_owned)).collect();
+    let states: Vec<_> = run
+        .json()
+        .iter()
+        .filter_map(|line| line["state"].as_str().map(str::to_owned))
+        .collect();
     assert_eq!(states, ["adopted"]);
-    shop.connect().execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+    shop.connect()
+        .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
 }
 
 #[test]
@@ -177,7 +200,14 @@ fn looking_at_an_untouched_database_leaves_it_untouched() {
     for engine in crate::service::BOTH {
         let shop = Shop::new(engine);
         shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
-        for args in [&["status"][..], &["plan"], &["history"], &["current"], &["show", "1"], &["run", "--dry-run"]] {
+        for args in [
+            &["status"][..],
+            &["plan"],
+            &["history"],
+            &["current"],
+            &["show", "1"],
+            &["run", "--dry-run"],
+        ] {
             shop.run(args).ok();
         }
         match engine {
@@ -190,7 +220,10 @@ fn looking_at_an_untouched_database_leaves_it_untouched() {
                 assert_eq!(names, ["Cargo.toml", "services"]);
             }
             Engine::Postgres => assert!(
-                shop.texts("SELECT relname::text AS text FROM pg_class WHERE relname LIKE '\\_\\_%'").is_empty()
+                shop.texts(
+                    "SELECT relname::text AS text FROM pg_class WHERE relname LIKE '\\_\\_%'"
+                )
+                .is_empty()
             ),
         }
     }
