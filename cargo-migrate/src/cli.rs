@@ -10,7 +10,7 @@ mod tests;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory, Parser};
+use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use clap_complete::Shell;
 
 pub use command::{
@@ -58,9 +58,24 @@ impl Cli {
         if arguments.get(1).is_none_or(|first| first != "migrate") {
             arguments.insert(1.min(arguments.len()), "migrate".into());
         }
-        let Cargo::Migrate(cli) = Cargo::try_parse_from(arguments)?;
+        let mut command = Cargo::command().color(color(&arguments));
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        let Cargo::Migrate(cli) =
+            Cargo::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
         Ok(cli)
     }
+}
+
+/// What `--color` says, before clap has read it: its own errors heed it, too.
+fn color(arguments: &[OsString]) -> ColorChoice {
+    let texts: Vec<&str> = arguments.iter().filter_map(|text| text.to_str()).collect();
+    let after = |pair: &[&str]| (pair[0] == "--color").then(|| pair[1].to_owned());
+    let inline = texts.iter().find_map(|text| text.strip_prefix("--color="));
+    let said = inline
+        .map(str::to_owned)
+        .or_else(|| texts.windows(2).find_map(after));
+    said.and_then(|said| ColorChoice::from_str(&said, true).ok())
+        .unwrap_or_default()
 }
 
 /// A usage error in clap's own form, for what clap cannot know: prints and
@@ -85,5 +100,20 @@ pub fn completions(shell: Shell) -> Vec<u8> {
     if let Some(migrate) = cargo.find_subcommand_mut("migrate") {
         clap_complete::generate(shell, migrate, "cargo-migrate", &mut script);
     }
+    if shell == Shell::Bash {
+        script = with_one_name(script);
+    }
     script
+}
+
+/// The words of a bash script lead to states, and the states of a command with
+/// a hyphen in its name are spelled in two ways, so that none is ever reached:
+/// <https://github.com/clap-rs/clap/issues/6421>.
+fn with_one_name(script: Vec<u8>) -> Vec<u8> {
+    match String::from_utf8(script) {
+        Ok(text) => text
+            .replace("cargo__migrate", "cargo__subcmd__migrate")
+            .into_bytes(),
+        Err(error) => error.into_bytes(),
+    }
 }

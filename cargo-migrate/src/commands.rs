@@ -3,6 +3,7 @@
 
 mod create;
 mod current;
+mod doomed;
 mod drop;
 mod goal;
 mod history;
@@ -32,7 +33,7 @@ use crate::cli::{self, Cli, Command, GlobalArgs, MessageFormat, SelectionArgs};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::report::{Did, Message, Report};
-use crate::term::{Term, Verbosity};
+use crate::term::{Bars, Term, Verbosity};
 
 /// What every command works with.
 struct Context {
@@ -69,7 +70,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let term = Term::new(
         global.color,
         verbosity,
-        global.message_format == MessageFormat::Human,
+        match global.message_format {
+            MessageFormat::Human => Bars::Allowed,
+            MessageFormat::Json => Bars::Off,
+        },
     );
     let here = std::env::current_dir().unwrap_or_default();
     let report = Arc::new(Report::new(term, global.message_format, here));
@@ -81,7 +85,16 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         runner: Runner::this_process(concat!("cargo-migrate ", env!("CARGO_PKG_VERSION"))),
         began,
     };
-    context.dispatch(&command).into()
+    let exit = context.dispatch(&command);
+    let Some(reason) = context.report.broken() else {
+        return exit.into();
+    };
+    let text = format!("the results could not be written to standard output: {reason}");
+    context.report.tell(Message::Problem {
+        target: None,
+        problem: &Problem::new(Exit::Failed, text),
+    });
+    exit.and(Exit::Failed).into()
 }
 
 impl Context {
@@ -94,7 +107,7 @@ impl Context {
             command: name(command),
         });
         let ended = match command {
-            Command::Init(_) => init::run(self),
+            Command::Init(args) => init::run(self, args),
             Command::New(args) => new::run(self, args),
             Command::Run(args) => run::run(self, args),
             Command::Revert(args) => revert::run(self, args),

@@ -2,6 +2,7 @@
 //! validated once, workspace defaults and package overrides are merged, and
 //! nothing after that sees a key that was left out. Opens no database.
 
+mod blot;
 mod diesel;
 mod directory;
 mod finding;
@@ -23,7 +24,7 @@ use migrate_runtime::DatabaseUrl;
 use crate::workspace::{Chosen, Member, Workspace};
 
 pub use directory::{DirectoryError, Layout, MigrationsDirectory};
-pub(crate) use finding::blot_passwords;
+pub(crate) use blot::blot_passwords;
 pub use finding::{ConfigError, ConfigFinding, Excerpt};
 pub use secret::Secret;
 

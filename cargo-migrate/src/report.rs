@@ -30,7 +30,11 @@ pub enum Message<'a> {
     /// A file or directory was written.
     FileCreated { service: &'a str, path: &'a str },
     /// Something else was done to a service's files.
-    Edited { service: &'a str, what: &'a str },
+    Edited {
+        service: &'a str,
+        path: &'a str,
+        what: &'a str,
+    },
     /// A database was created, or was there already.
     DatabaseCreated { target: &'a Target, existed: bool },
     /// A database was dropped, or was not there.
@@ -90,6 +94,11 @@ pub enum Message<'a> {
     Note { target: &'a Target, text: &'a str },
     /// Odd, stops nothing.
     Warning { text: &'a str },
+    /// Targets that were not begun.
+    Skipped {
+        targets: &'a [&'a Target],
+        because: Because,
+    },
     /// It went wrong.
     Problem {
         target: Option<&'a Target>,
@@ -109,6 +118,15 @@ pub enum Message<'a> {
         did: Did,
         elapsed: Duration,
     },
+}
+
+/// Why a target was not begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Because {
+    /// Another one failed.
+    Failure,
+    /// Somebody asked to stop.
+    Interrupt,
 }
 
 /// One migration of a listing.
@@ -194,7 +212,11 @@ impl Report {
                     self.term.line(&line);
                 }
                 // A person may sit before the machine: problems are talk, too.
-                if matches!(message, Message::Problem { .. } | Message::Warning { .. }) {
+                let talk = matches!(
+                    message,
+                    Message::Problem { .. } | Message::Warning { .. } | Message::Skipped { .. }
+                );
+                if talk {
                     text::tell(&self.term, &self.here, &message);
                 }
             }
@@ -247,6 +269,12 @@ impl Report {
     #[must_use]
     pub fn is_verbose(&self) -> bool {
         self.term.verbosity() >= Verbosity::Verbose
+    }
+
+    /// Why a result could not be written, if one could not.
+    #[must_use]
+    pub fn broken(&self) -> Option<String> {
+        self.term.broken()
     }
 
     /// Whether a question can be asked at all.

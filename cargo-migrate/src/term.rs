@@ -1,7 +1,8 @@
 //! The terminal: the only module that prints. Results go to standard output,
 //! talk to standard error; bars are drawn only where somebody watches.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -35,6 +36,15 @@ pub enum Tone {
     Bad,
 }
 
+/// Whether bars may be drawn, should there be a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bars {
+    /// While migrations run.
+    Allowed,
+    /// Never.
+    Off,
+}
+
 /// The bar of one target; gone when finished.
 #[derive(Debug, Clone)]
 pub struct Bar(ProgressBar);
@@ -62,22 +72,27 @@ pub struct Term {
     color: anstream::ColorChoice,
     verbosity: Verbosity,
     bars: Option<MultiProgress>,
+    /// The first failure to write a result.
+    broken: Mutex<Option<io::Error>>,
 }
 
 impl Term {
-    /// The terminal as the flags want it; `bars` only where they may be drawn.
+    /// The terminal as the flags want it.
     #[must_use]
-    pub fn new(color: ColorChoice, verbosity: Verbosity, bars: bool) -> Self {
+    pub fn new(color: ColorChoice, verbosity: Verbosity, bars: Bars) -> Self {
         let color = match color {
             ColorChoice::Auto => anstream::ColorChoice::Auto,
             ColorChoice::Always => anstream::ColorChoice::Always,
             ColorChoice::Never => anstream::ColorChoice::Never,
         };
-        let drawn = bars && verbosity > Verbosity::Quiet && std::io::stderr().is_terminal();
+        let drawn = bars == Bars::Allowed
+            && verbosity > Verbosity::Quiet
+            && std::io::stderr().is_terminal();
         Self {
             color,
             verbosity,
             bars: drawn.then(MultiProgress::new),
+            broken: Mutex::default(),
         }
     }
 
@@ -127,8 +142,8 @@ impl Term {
     /// A line, or several, on standard output.
     pub fn line(&self, text: &str) {
         let print = || {
-            drop(writeln!(
-                anstream::AutoStream::new(std::io::stdout().lock(), self.color),
+            self.wrote(writeln!(
+                anstream::AutoStream::new(io::stdout().lock(), self.color),
                 "{text}"
             ))
         };
@@ -137,7 +152,25 @@ impl Term {
 
     /// Bytes on standard output as they are.
     pub fn raw(&self, bytes: &[u8]) {
-        drop(std::io::stdout().lock().write_all(bytes));
+        self.wrote(io::stdout().lock().write_all(bytes));
+    }
+
+    /// Why a result could not be written, if one could not. A reader that went
+    /// away, as `head` does, had enough of them: that is none.
+    #[must_use]
+    pub fn broken(&self) -> Option<String> {
+        self.wrote(io::stdout().lock().flush());
+        let broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+        broken.as_ref().map(io::Error::to_string)
+    }
+
+    fn wrote(&self, outcome: io::Result<()>) {
+        if let Err(error) = outcome
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
+            broken.get_or_insert(error);
+        }
     }
 
     fn between_bars(&self, print: impl FnOnce()) {
@@ -152,9 +185,12 @@ impl Term {
     pub fn bar(&self, label: &str, length: usize) -> Option<Bar> {
         let bars = self.bars.as_ref()?;
         let bar = bars.add(ProgressBar::new(length as u64));
-        if let Ok(style) = ProgressStyle::with_template(
-            "{prefix:>12.cyan.bold} {bar:24} {pos}/{len} {elapsed:>4} {wide_msg}",
-        ) {
+        let template = if self.color == anstream::ColorChoice::Never {
+            "{prefix:>12} {bar:24} {pos}/{len} {elapsed:>4} {wide_msg}"
+        } else {
+            "{prefix:>12.cyan.bold} {bar:24} {pos}/{len} {elapsed:>4} {wide_msg}"
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         bar.set_prefix(label.to_owned());

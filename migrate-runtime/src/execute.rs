@@ -195,15 +195,15 @@ impl<'r> Run<'r> {
             if self.admitted.contains(&key) {
                 continue;
             }
-            match prepare(self.catalog, step, self.backend.dialect(), self.options) {
-                Ok(prepared) => {
-                    if self.options.scope == Scope::WholeRun && prepared.mode == RunMode::Steps {
+            match prepare::admit(self.catalog, step, self.backend.dialect()) {
+                Ok((mode, notes)) => {
+                    if self.options.scope == Scope::WholeRun && mode == RunMode::Steps {
                         return Err(Error::SingleTransaction(format!(
                             "migration {} runs outside a transaction",
                             step.name
                         )));
                     }
-                    for note in &prepared.script.notes {
+                    for note in &notes {
                         (self.tell)(Event::FileNote { step, note });
                     }
                     self.admitted.insert(key);

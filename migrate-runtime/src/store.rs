@@ -128,7 +128,9 @@ impl Store {
                 "BIGINT",
             ),
             Dialect::Sqlite => (
-                "INTEGER PRIMARY KEY AUTOINCREMENT",
+                // Rows are never deleted, so ids ascend without AUTOINCREMENT's
+                // table of its own.
+                "INTEGER PRIMARY KEY",
                 "TEXT",
                 "TEXT",
                 "INTEGER",

@@ -1,5 +1,6 @@
 //! The commands and the flags that each has for itself.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -53,7 +54,11 @@ pub enum Command {
 
 /// Flags of `init`.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct InitArgs {}
+pub struct InitArgs {
+    /// Directory of migrate-runtime, for a dependency by path.
+    #[arg(long, value_name = "PATH")]
+    pub runtime: Option<PathBuf>,
+}
 
 /// Flags of `new`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -144,11 +149,14 @@ pub struct RevertArgs {
 /// Flags of `redo`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RedoArgs {
-    /// Redo what is newer than TARGET; `zero` for everything.
-    #[arg(long, value_name = "TARGET", alias = "target", value_parser = selector, allow_negative_numbers = true)]
+    /// Redo what is newer than TARGET; `zero` for everything, or `-N`.
+    #[arg(value_name = "TARGET", value_parser = selector, allow_negative_numbers = true)]
+    pub(super) target: Option<Selector>,
+    /// The same as TARGET.
+    #[arg(long, value_name = "TARGET", alias = "target", value_parser = selector, allow_negative_numbers = true, conflicts_with = "target")]
     pub(super) to: Option<Selector>,
     /// Redo the newest N.
-    #[arg(short = 'n', short_alias = 's', long = "steps", alias = "number", value_name = "N", value_parser = count, conflicts_with = "to")]
+    #[arg(short = 'n', short_alias = 's', long = "steps", alias = "number", value_name = "N", value_parser = count, conflicts_with_all = ["target", "to"])]
     pub(super) count: Option<usize>,
     /// Waiting.
     #[command(flatten)]

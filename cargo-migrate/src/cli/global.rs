@@ -94,7 +94,7 @@ pub struct GlobalArgs {
     /// Say only what went wrong.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say more; twice, still more.
+    /// Say more: `status -v` tells where each URL came from.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
     /// Answer yes to every question.

@@ -42,10 +42,12 @@ pub enum RedoGoal {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
     /// `--all` selects services, and everything else is missing.
-    #[error("`{command} --all` selects all services, but does not say how far to {command}")]
+    #[error("`{command} {flag}` selects all services, but does not say how far to {command}")]
     RevertAll {
         /// The command.
         command: &'static str,
+        /// `--all`, or `--workspace`.
+        flag: &'static str,
     },
     /// `revert +1`.
     #[error("`{command}` goes back, and +{distance} is ahead")]
@@ -68,7 +70,9 @@ impl UsageError {
     #[must_use]
     pub fn help(&self) -> Option<String> {
         match self {
-            Self::RevertAll { command: "redo" } => Some(
+            Self::RevertAll {
+                command: "redo", ..
+            } => Some(
                 "redo every migration of every service with `redo --all --to zero`, \
                  the newest one of each with `redo --all -n 1`"
                     .into(),
@@ -160,7 +164,7 @@ impl RedoArgs {
     pub fn goal(&self, selection: &SelectionArgs) -> Result<RedoGoal, UsageError> {
         match self.count {
             Some(count) => Ok(RedoGoal::Count(count)),
-            None => back("redo", self.to.as_ref(), selection),
+            None => back("redo", self.target.as_ref().or(self.to.as_ref()), selection),
         }
     }
 }
@@ -171,7 +175,14 @@ fn back(
     selection: &SelectionArgs,
 ) -> Result<RedoGoal, UsageError> {
     match target {
-        None if selection.all => Err(UsageError::RevertAll { command }),
+        None if selection.all || selection.workspace => Err(UsageError::RevertAll {
+            command,
+            flag: if selection.all {
+                "--all"
+            } else {
+                "--workspace"
+            },
+        }),
         None => Ok(RedoGoal::Count(1)),
         Some(Selector::Relative(0)) => Err(UsageError::NoDistance),
         Some(&Selector::Relative(distance)) if distance > 0 => Err(UsageError::Ahead {

@@ -95,7 +95,6 @@ fn habitual_lines_of_revert_are_understood() {
         ("undo --only 003", RevertGoal::Only("003".into())),
         ("revert --all -n 1", RevertGoal::Count(1)),
         ("--all revert -n 1", RevertGoal::Count(1)),
-        ("revert --workspace", RevertGoal::Count(1)),
     ] {
         assert_eq!(revert(line), Ok(goal), "{line}");
     }
@@ -110,9 +109,22 @@ fn habitual_lines_of_revert_are_understood() {
 
 #[test]
 fn revert_all_without_a_target_explains_both_meanings() {
+    assert_eq!(
+        revert("revert --workspace"),
+        Err(UsageError::RevertAll {
+            command: "revert",
+            flag: "--workspace"
+        })
+    );
     for line in ["revert --all", "--all revert"] {
         let error = revert(line).unwrap_err();
-        assert_eq!(error, UsageError::RevertAll { command: "revert" });
+        assert_eq!(
+            error,
+            UsageError::RevertAll {
+                command: "revert",
+                flag: "--all"
+            }
+        );
         let help = error.help().unwrap();
         assert!(
             help.contains("revert --all --to zero") && help.contains("revert --all -n 1"),
@@ -134,7 +146,10 @@ fn habitual_lines_of_redo_are_understood() {
     assert_eq!(redo("redo --to zero"), Ok(RedoGoal::Target(Selector::Zero)));
     assert_eq!(
         redo("redo --all"),
-        Err(UsageError::RevertAll { command: "redo" })
+        Err(UsageError::RevertAll {
+            command: "redo",
+            flag: "--all"
+        })
     );
 }
 

@@ -1,5 +1,6 @@
 //! `create`: the database itself, with its history table.
 
+use migrate_core::Catalog;
 use migrate_runtime::{Access, Created, Migrator, create_database};
 
 use super::Context;
@@ -12,23 +13,43 @@ use crate::target::Target;
 pub(super) fn run(context: &Context) -> Result<Exit, Problem> {
     context.over_targets(
         MAKE,
-        |target| create_target(context, target),
+        |target| {
+            let catalog = context.catalog(target)?;
+            let created = create_quietly(target)?;
+            create_tables(context, target, &catalog)?;
+            tell(context, target, created);
+            Ok(Finished::default())
+        },
         |_, finished| finished,
     )
 }
 
-pub(super) fn create_target(context: &Context, target: &Target) -> Result<Finished, Problem> {
-    let catalog = context.catalog(target)?;
-    let created =
-        create_database(&target.url).map_err(|error| Problem::of_admin(target, &error))?;
-    let mut database = context.open(target, Access::Write)?;
-    let migrator = Migrator::new(&catalog).with_options(context.options(target));
-    migrator
-        .create_tables(&mut database)
-        .map_err(|error| Problem::of_run(target, &error, None))?;
+/// Makes the database and tells it.
+pub(super) fn create(context: &Context, target: &Target) -> Result<(), Problem> {
+    tell(context, target, create_quietly(target)?);
+    Ok(())
+}
+
+fn create_quietly(target: &Target) -> Result<Created, Problem> {
+    create_database(&target.url).map_err(|error| Problem::of_admin(target, &error))
+}
+
+fn tell(context: &Context, target: &Target, created: Created) {
     context.report.tell(Message::DatabaseCreated {
         target,
         existed: created == Created::Existing,
     });
-    Ok(Finished::default())
+}
+
+/// Makes our tables in it.
+pub(super) fn create_tables(
+    context: &Context,
+    target: &Target,
+    catalog: &Catalog,
+) -> Result<(), Problem> {
+    let mut database = context.open(target, Access::Write)?;
+    Migrator::new(catalog)
+        .with_options(context.options(target))
+        .create_tables(&mut database)
+        .map_err(|error| Problem::of_run(target, &error, None))
 }

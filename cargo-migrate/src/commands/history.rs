@@ -1,5 +1,7 @@
 //! `history`: who applied or reverted what, when, and how long it took.
 
+use std::cmp::Reverse;
+
 use migrate_core::History;
 use migrate_runtime::{Access, AttemptRow, Migrator};
 
@@ -25,6 +27,12 @@ pub(super) fn run(context: &Context, args: &HistoryArgs) -> Result<Exit, Problem
     context.over_targets(LOOK, look, |target, (history, attempts)| {
         show(context, args, target, &history, &attempts)
     })
+}
+
+/// A timestamp without its fraction: the two tables keep different ones, and
+/// within a second the order of each is to stay.
+fn second(at: &str) -> String {
+    at.chars().take(19).collect::<String>().replace('T', " ")
 }
 
 fn show(
@@ -69,7 +77,9 @@ fn show(
             text: "nothing was run yet",
         });
     }
-    for attempt in ours.chain(theirs).take(args.limit.unwrap_or(usize::MAX)) {
+    let mut all: Vec<Attempted<'_>> = ours.chain(theirs).collect();
+    all.sort_by_key(|attempt| Reverse(second(attempt.started_at)));
+    for attempt in all.into_iter().take(args.limit.unwrap_or(usize::MAX)) {
         context.report.tell(Message::Attempt {
             target,
             attempt: &attempt,

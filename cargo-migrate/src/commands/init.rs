@@ -1,9 +1,12 @@
 //! `init`: a member of the workspace becomes a service with migrations.
 
+use std::path::{Component, Path, PathBuf};
+
 use migrate_core::Dialect;
 
 use super::Context;
 use super::new::{finish, scaffold};
+use crate::cli::InitArgs;
 use crate::config::{self, Service};
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -11,12 +14,16 @@ use crate::report::Message;
 use crate::scaffold::{Change, NewService, RuntimeDependency, RuntimeSource, init_service};
 use crate::workspace::{Chosen, Member, Workspace, relative};
 
-pub(super) fn run(context: &Context) -> Result<Exit, Problem> {
+pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, Problem> {
     let workspace = context.workspace()?;
     let member = one_member(context, &workspace)?;
     let service = service_of(&workspace, member)?;
+    let mut runtime = dependency(&workspace, context.selection.backend);
+    if let Some(path) = &args.runtime {
+        runtime.source = RuntimeSource::Path(runtime_path(path, member)?);
+    }
     let request = NewService {
-        runtime: dependency(&workspace, context.selection.backend),
+        runtime,
         backend: context.selection.backend,
     };
     let changes =
@@ -32,11 +39,12 @@ pub(super) fn run(context: &Context) -> Result<Exit, Problem> {
                 });
                 continue;
             }
-            Change::DependencyAdded { package, .. } => format!("dependency {package} in {path}"),
-            Change::MetadataAdded { .. } => format!("[package.metadata.migrate] in {path}"),
+            Change::DependencyAdded { package, .. } => format!("dependency {package}"),
+            Change::MetadataAdded { .. } => "[package.metadata.migrate]".to_owned(),
         };
         context.report.tell(Message::Edited {
             service: &member.name,
+            path: &path,
             what: &edited,
         });
     }
@@ -84,6 +92,34 @@ fn service_of(workspace: &Workspace, member: &Member) -> Result<Option<Service>,
         }
         Err(error @ config::ConfigError::Invalid(_)) => Err(error.into()),
     }
+}
+
+/// The library's directory as the manifest of `member` has to name it.
+fn runtime_path(path: &Path, member: &Member) -> Result<PathBuf, Problem> {
+    let directory = std::fs::canonicalize(path)
+        .ok()
+        .filter(|directory| directory.join("Cargo.toml").is_file());
+    let Some(directory) = directory else {
+        let text = format!("there is no package in {}", path.display());
+        return Err(Problem::new(Exit::Usage, text)
+            .with_help("`--runtime` wants the directory migrate-runtime of a clone"));
+    };
+    let root = std::fs::canonicalize(&member.root).unwrap_or_else(|_| member.root.clone());
+    Ok(from_to(&root, &directory))
+}
+
+/// The way from one directory to another; absolute where there is none.
+fn from_to(from: &Path, to: &Path) -> PathBuf {
+    let common = from
+        .components()
+        .zip(to.components())
+        .take_while(|(one, other)| one == other)
+        .count();
+    if common == 0 {
+        return to.to_owned();
+    }
+    let up = from.components().skip(common).map(|_| Component::ParentDir);
+    up.chain(to.components().skip(common)).collect()
 }
 
 /// The library: the workspace's own entry where it has one.

@@ -11,7 +11,7 @@ use crate::report::{Did, Message};
 use crate::scaffold::{
     InTransaction, NewMigration, Numbering, ScaffoldError, WayBack, new_migration,
 };
-use crate::workspace::{Choice, Workspace, relative};
+use crate::workspace::{Workspace, relative};
 
 pub(super) fn run(context: &Context, args: &NewArgs) -> Result<Exit, Problem> {
     let workspace = context.workspace()?;
@@ -93,10 +93,7 @@ pub(super) fn scaffold(error: &ScaffoldError) -> Problem {
 
 /// A migration belongs to one service: at a workspace's root it is asked for.
 fn one_service(context: &Context, workspace: &Workspace) -> Result<Service, Problem> {
-    let named = |choice: Choice| choice == Choice::Named;
-    let chosen = workspace.select(&context.selection.packages());
-    let by_name =
-        chosen.is_ok_and(|chosen| chosen.members.iter().any(|(_, choice)| named(*choice)));
+    let by_name = !context.selection.package.is_empty();
     let mut services = context.services(workspace)?;
     if services.len() == 1
         && (by_name || workspace.current().is_some() || workspace.members.len() == 1)

@@ -2,7 +2,7 @@
 //! options of a run.
 
 use migrate_core::{Catalog, Policy};
-use migrate_runtime::{Access, Database, Options, Scope, Session};
+use migrate_runtime::{Access, Database, OpenError, Options, Scope, Session};
 
 use super::Context;
 use crate::problem::Problem;
@@ -26,6 +26,12 @@ impl Context {
         if access == Access::Write && target.url_origin == UrlOrigin::Default {
             make_parents(target)?;
         }
+        self.try_open(target, access)
+            .map_err(|error| Problem::of_open(target, &error))
+    }
+
+    /// The same, with the runtime's own error; makes no directories.
+    pub(super) fn try_open(&self, target: &Target, access: Access) -> Result<Database, OpenError> {
         let session = Session {
             service: target.label(),
             schema: target.settings.schema.clone(),
@@ -33,7 +39,7 @@ impl Context {
             setup: target.settings.session_setup.clone(),
             access,
         };
-        Database::open(&target.url, &session).map_err(|error| Problem::of_open(target, &error))
+        Database::open(&target.url, &session)
     }
 
     /// How the target's migrations are run.

@@ -8,8 +8,8 @@ use crate::config::{self, Service};
 use crate::exit::Exit;
 use crate::fleet::{self, Gate, Outcome};
 use crate::problem::{Problem, Reach};
-use crate::report::{Did, Message};
-use crate::target::{self, Request, Surroundings, Target};
+use crate::report::{Because, Did, Message};
+use crate::target::{self, Request, Resolution, Surroundings, Target};
 use crate::workspace::{Discovery, Workspace};
 
 /// What the work on one target came to.
@@ -62,6 +62,31 @@ pub(super) const MAKE: Manner = Manner {
     on_failure: OnFailure::Stop,
 };
 
+/// What the work on all targets has come to so far.
+#[derive(Debug)]
+pub(super) struct Tally<'t> {
+    exit: Exit,
+    did: Did,
+    /// Targets that were not begun.
+    pub(super) skipped: Vec<&'t Target>,
+    /// Whether a failure keeps other targets from being begun.
+    pub(super) stopped: bool,
+    several: bool,
+}
+
+impl Tally<'_> {
+    /// Nothing yet.
+    pub(super) fn of(resolution: &Resolution) -> Self {
+        Self {
+            exit: Exit::Fine,
+            did: Did::default(),
+            skipped: Vec::new(),
+            stopped: false,
+            several: resolution.targets.len() + resolution.unresolved.len() > 1,
+        }
+    }
+}
+
 struct Stop<'c> {
     failed: AtomicBool,
     context: &'c Context,
@@ -94,9 +119,13 @@ impl Context {
     }
 
     /// The selected targets.
-    pub(super) fn targets(&self) -> Result<target::Resolution, Problem> {
-        let workspace = self.workspace()?;
-        let services = self.services(&workspace)?;
+    pub(super) fn targets(&self) -> Result<Resolution, Problem> {
+        self.targets_of(&self.workspace()?)
+    }
+
+    /// The selected targets of a workspace that is known already.
+    pub(super) fn targets_of(&self, workspace: &Workspace) -> Result<Resolution, Problem> {
+        let services = self.services(workspace)?;
         let request = Request {
             database_url: self.global.database_url.clone(),
             database: self.selection.database.clone(),
@@ -125,60 +154,98 @@ impl Context {
     /// The same for targets that are known already.
     pub(super) fn over<R: Send>(
         &self,
-        resolution: &target::Resolution,
+        resolution: &Resolution,
         manner: Manner,
         work: impl Fn(&Target) -> Result<R, Problem> + Sync,
         mut show: impl FnMut(&Target, R) -> Finished,
     ) -> Result<Exit, Problem> {
+        let mut tally = Tally::of(resolution);
+        let targets: Vec<&Target> = resolution.targets.iter().collect();
+        self.fan_out(&targets, manner, &mut tally, work, |target, result| {
+            Some(show(target, result))
+        });
+        Ok(self.conclude(resolution, manner, &tally))
+    }
+
+    /// Does `work` on some of the targets. Where `show` gives nothing, the
+    /// target is not finished yet.
+    pub(super) fn fan_out<'t, R: Send>(
+        &self,
+        targets: &[&'t Target],
+        manner: Manner,
+        tally: &mut Tally<'t>,
+        work: impl Fn(&Target) -> Result<R, Problem> + Sync,
+        mut show: impl FnMut(&'t Target, R) -> Option<Finished>,
+    ) {
         let stop = Stop {
-            failed: AtomicBool::new(false),
+            failed: AtomicBool::new(tally.stopped),
             context: self,
         };
         let stops = manner.on_failure == OnFailure::Stop && !self.global.keep_going;
-        let guarded = |target: &Target| {
+        let guarded = |target: &&'t Target| {
             work(target).inspect_err(|problem| {
                 if stops && problem.reach == Reach::Others {
                     stop.failed.store(true, Ordering::Relaxed);
                 }
             })
         };
-        let mut exit = Exit::Fine;
-        let mut did = Did::default();
-        let mut skipped = Vec::new();
         let jobs = self
             .global
             .jobs
             .map_or_else(fleet::default_jobs, std::num::NonZeroUsize::get);
-        fleet::each(
-            &resolution.targets,
-            jobs,
-            &stop,
-            guarded,
-            |target, outcome| {
-                let finished = match outcome {
-                    Outcome::Returned(Ok(result)) => show(target, result),
-                    Outcome::Returned(Err(problem)) => self.failed(target, &problem),
-                    Outcome::Panicked(text) => {
-                        let problem = Problem::new(Exit::Failed, format!("internal error: {text}"))
-                            .of(&target.label());
-                        self.failed(target, &problem)
-                    }
-                    Outcome::Skipped => {
-                        skipped.push(target.label());
-                        return;
-                    }
-                };
-                exit = exit.and(finished.exit);
-                did = did.and(finished.did);
-                let Finished { exit, did, at } = finished;
-                self.report.tell(Message::TargetFinished {
-                    target,
-                    exit,
-                    did,
-                    at: at.as_deref(),
-                });
-            },
-        );
+        fleet::each(targets, jobs, &stop, guarded, |target, outcome| {
+            let finished = match outcome {
+                Outcome::Returned(Ok(result)) => match show(target, result) {
+                    Some(finished) => finished,
+                    None => return,
+                },
+                Outcome::Returned(Err(problem)) => self.failed(target, problem, tally),
+                Outcome::Panicked(text) => {
+                    let problem = Problem::new(Exit::Failed, format!("internal error: {text}"))
+                        .of(&target.label());
+                    self.failed(target, problem, tally)
+                }
+                Outcome::Skipped => {
+                    tally.skipped.push(target);
+                    return;
+                }
+            };
+            self.finish_target(target, finished, tally);
+        });
+        tally.stopped = stop.failed.load(Ordering::Relaxed);
+    }
+
+    fn finish_target(&self, target: &Target, finished: Finished, tally: &mut Tally<'_>) {
+        tally.exit = tally.exit.and(finished.exit);
+        tally.did = tally.did.and(finished.did);
+        let Finished { exit, did, at } = finished;
+        self.report.tell(Message::TargetFinished {
+            target,
+            exit,
+            did,
+            at: at.as_deref(),
+        });
+    }
+
+    /// Ends a target's part with a problem.
+    pub(super) fn finish_with_problem(
+        &self,
+        target: &Target,
+        problem: Problem,
+        tally: &mut Tally<'_>,
+    ) {
+        let finished = self.failed(target, problem, tally);
+        self.finish_target(target, finished, tally);
+    }
+
+    /// Sums up.
+    pub(super) fn conclude(
+        &self,
+        resolution: &Resolution,
+        manner: Manner,
+        tally: &Tally<'_>,
+    ) -> Exit {
+        let mut exit = tally.exit;
         for unresolved in &resolution.unresolved {
             let problem = Problem::from(unresolved);
             self.report.tell(Message::Problem {
@@ -187,32 +254,47 @@ impl Context {
             });
             exit = exit.and(problem.exit);
         }
-        if !skipped.is_empty() {
-            let text = format!(
-                "not begun after the failure: {} (`--keep-going` goes on)",
-                skipped.join(", ")
-            );
-            self.report.tell(Message::Warning { text: &text });
+        if !tally.skipped.is_empty() {
+            let because = if self.interrupt.is_asked() {
+                Because::Interrupt
+            } else {
+                Because::Failure
+            };
+            self.report.tell(Message::Skipped {
+                targets: &tally.skipped,
+                because,
+            });
             exit = exit.and(Exit::Failed);
         }
-        let targets = resolution.targets.len() + resolution.unresolved.len() - skipped.len();
+        let targets = resolution.targets.len() + resolution.unresolved.len() - tally.skipped.len();
         let told = manner.summary == Summary::Told
             || self.global.message_format == crate::cli::MessageFormat::Json;
         if told {
             self.report.tell(Message::Finished {
                 exit,
                 targets,
-                did,
+                did: tally.did,
                 elapsed: self.began.elapsed(),
             });
         }
-        Ok(exit)
+        exit
     }
 
-    fn failed(&self, target: &Target, problem: &Problem) -> Finished {
+    fn failed(&self, target: &Target, mut problem: Problem, tally: &Tally<'_>) -> Finished {
+        // 2 promises that nothing was done; beside others nobody can say that.
+        if tally.several {
+            let failed = |exit| match exit {
+                Exit::Usage => Exit::Failed,
+                other => other,
+            };
+            problem.exit = failed(problem.exit);
+            for other in &mut problem.others {
+                other.exit = failed(other.exit);
+            }
+        }
         self.report.tell(Message::Problem {
             target: Some(target),
-            problem,
+            problem: &problem,
         });
         let exit = problem
             .others

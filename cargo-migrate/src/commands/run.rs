@@ -1,16 +1,19 @@
 //! `run`: applies what is pending.
 
-use migrate_core::{Down, Goal, PlanError};
-use migrate_runtime::{Access, Error, Migrator, Scope, create_database};
+mod backward;
 
+use migrate_core::{Down, Goal, PlanError};
+use migrate_runtime::{Access, Error, Migrator, Options, Scope, create_database};
+
+use self::backward::Back;
 use super::Context;
 use super::goal::Lookup;
-use super::over::{Finished, WORK};
+use super::over::{Finished, Tally, WORK};
 use super::running::Running;
 use crate::cli::{RunArgs, RunGoal};
 use crate::exit::Exit;
 use crate::problem::Problem;
-use crate::report::{Did, Message};
+use crate::report::Message;
 use crate::target::Target;
 
 pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Problem> {
@@ -19,11 +22,33 @@ pub(super) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Problem> {
         return super::plan::run(context, &args.goal);
     }
     context.heed_signals();
-    context.over_targets(
+    let resolution = context.targets()?;
+    let mut tally = Tally::of(&resolution);
+    let targets: Vec<&Target> = resolution.targets.iter().collect();
+    let mut backwards = Vec::new();
+    context.fan_out(
+        &targets,
         WORK,
+        &mut tally,
         |target| run_target(context, args, &wanted, target),
-        |_, finished| finished,
-    )
+        |target, reached| match reached {
+            Reached::There(finished) => Some(finished),
+            Reached::Behind(back) => {
+                backwards.push((target, back));
+                None
+            }
+        },
+    );
+    backward::go(context, args, &mut tally, backwards);
+    Ok(context.conclude(&resolution, WORK, &tally))
+}
+
+/// How far a run got.
+enum Reached {
+    /// To the goal.
+    There(Finished),
+    /// Nowhere: the goal lies behind, and nobody has been asked yet.
+    Behind(Back),
 }
 
 fn run_target(
@@ -31,7 +56,7 @@ fn run_target(
     args: &RunArgs,
     wanted: &RunGoal,
     target: &Target,
-) -> Result<Finished, Problem> {
+) -> Result<Reached, Problem> {
     let catalog = context.catalog(target)?;
     if args.create_database {
         let created =
@@ -44,11 +69,7 @@ fn run_target(
         }
     }
     let mut database = context.open(target, Access::Write)?;
-    let mut options = context.options(target);
-    options.lock_wait = args.lock.lock_wait;
-    if args.single_transaction {
-        options.scope = Scope::WholeRun;
-    }
+    let options = options(context, args, target);
     let migrator = Migrator::new(&catalog).with_options(options.clone());
     let goal = Lookup {
         target,
@@ -68,14 +89,30 @@ fn run_target(
         Goal::Up(_) => match running.try_reach(&mut database, &goal) {
             Ok(mut finished) => {
                 finished.at = finished.at.or_else(|| at_the_end(&catalog, wanted));
-                return Ok(finished);
+                return Ok(Reached::There(finished));
             }
             Err((Error::Plan(PlanError::Behind { version, .. }), _)) => Down::To(version),
             Err((error, did)) => return Err(running.problem(&mut database, &error, did)),
         },
     };
-    may_revert(context, target, &back)?;
-    running.reach(&mut database, &Goal::Down(back))
+    let goal = Goal::Down(back.clone());
+    let plan = migrator
+        .plan(&mut database, &goal)
+        .map_err(|error| Problem::of_run(target, &error, None))?;
+    if plan.steps.is_empty() {
+        return Ok(Reached::There(Finished::default()));
+    }
+    let names = plan.steps.into_iter().map(|step| step.name).collect();
+    Ok(Reached::Behind(Back { down: back, names }))
+}
+
+fn options(context: &Context, args: &RunArgs, target: &Target) -> Options {
+    let mut options = context.options(target);
+    options.lock_wait = args.lock.lock_wait;
+    if args.single_transaction {
+        options.scope = Scope::WholeRun;
+    }
+    options
 }
 
 /// With everything applied the newest on disk is the newest applied.
@@ -85,37 +122,4 @@ fn at_the_end(catalog: &migrate_core::Catalog, wanted: &RunGoal) -> Option<Strin
         .newest()
         .filter(|_| latest)
         .map(|newest| newest.version.to_string())
-}
-
-/// Reverting is never what `run` does unasked.
-fn may_revert(context: &Context, target: &Target, back: &Down) -> Result<(), Problem> {
-    let (what, argument) = match back {
-        Down::To(version) => (
-            format!("everything newer than {version}"),
-            format!("--to {version}"),
-        ),
-        Down::Count(1) => ("the newest migration".to_owned(), "-n 1".to_owned()),
-        Down::Count(count) => (
-            format!("the newest {count} migrations"),
-            format!("-n {count}"),
-        ),
-        Down::Zero | Down::Only(_) => ("everything".to_owned(), "--to zero".to_owned()),
-    };
-    let label = target.label();
-    if context.global.yes
-        || (context.report.may_ask() && context.report.ask(&format!("{label}: revert {what}?")))
-    {
-        return Ok(());
-    }
-    let mut problem = Problem::new(
-        Exit::Failed,
-        format!("getting there means reverting {what}"),
-    )
-    .of(&label);
-    problem.notes.push("nothing was changed".into());
-    problem.did = Did::default();
-    Err(problem.with_help(format!(
-        "`cargo migrate revert{} {argument}` does that, and so does `--yes`",
-        target.package_flag()
-    )))
 }

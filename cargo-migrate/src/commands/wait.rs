@@ -15,7 +15,8 @@ use crate::target::Target;
 const PAUSE: Duration = Duration::from_millis(250);
 
 pub(super) fn run(context: &Context, args: &WaitArgs) -> Result<Exit, Problem> {
-    let deadline = Instant::now() + args.timeout;
+    // A time beyond the clock's end is for ever.
+    let deadline = Instant::now().checked_add(args.timeout);
     let manner = Manner {
         summary: Summary::Silent,
         on_failure: OnFailure::GoOn,
@@ -30,7 +31,7 @@ pub(super) fn run(context: &Context, args: &WaitArgs) -> Result<Exit, Problem> {
     )
 }
 
-fn wait_for(target: &Target, deadline: Instant) -> Result<(), Problem> {
+fn wait_for(target: &Target, deadline: Option<Instant>) -> Result<(), Problem> {
     loop {
         match is_reachable(&target.url) {
             Ok(()) => return Ok(()),
@@ -39,7 +40,7 @@ fn wait_for(target: &Target, deadline: Instant) -> Result<(), Problem> {
                 reason: OpenReason::MissingDatabase,
                 ..
             }) => return Ok(()),
-            Err(error) if Instant::now() + PAUSE > deadline => {
+            Err(error) if deadline.is_some_and(|deadline| Instant::now() + PAUSE > deadline) => {
                 return Err(Problem::of_open(target, &error));
             }
             Err(_) => std::thread::sleep(PAUSE),

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use migrate_core::Place;
 use toml::de::{DeTable, DeValue};
 
+use super::blot::{blot, blot_credentials, blot_passwords, is_secret_key};
+
 /// Why there are no services to work on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
@@ -93,7 +95,7 @@ pub struct ConfigFinding {
 pub struct Excerpt {
     /// Where the mistake begins.
     pub place: Place,
-    /// The line, without its end; passwords in URLs are blotted out.
+    /// The line, without its end; URLs and passwords are blotted out.
     pub line: String,
     /// How many characters of the line are meant, at least one.
     pub width: usize,
@@ -103,6 +105,7 @@ impl Excerpt {
     pub(super) fn of(text: &str, span: Range<usize>) -> Self {
         let place = Place::of(text, span.start);
         let line = text.lines().nth(place.line - 1).unwrap_or_default();
+        let start = text[..span.start].rfind('\n').map_or(0, |end| end + 1);
         let meant = text
             .get(span)
             .unwrap_or_default()
@@ -111,9 +114,47 @@ impl Excerpt {
             .unwrap_or_default();
         Self {
             place,
-            line: blot_passwords(line),
+            line: without_secrets(text, line, start),
             width: meant.chars().count().max(1),
         }
+    }
+}
+
+/// `line`, which begins at `start` of `text`, with the values of the secret
+/// keys blotted out, and whatever else looks like a password.
+fn without_secrets(text: &str, line: &str, start: usize) -> String {
+    let Ok(document) = DeTable::parse(text) else {
+        return blot_passwords(line);
+    };
+    let mut spans = Vec::new();
+    find_secrets(&DeValue::Table(document.into_inner()), &mut spans);
+    let mut shown = line.to_owned();
+    // Stars may be shorter than what they stand for: the last comes first.
+    spans.sort_by_key(|span| std::cmp::Reverse(span.start));
+    for span in spans {
+        let within = |at: usize| at.saturating_sub(start).min(line.len());
+        shown = blot(&shown, within(span.start)..within(span.end));
+    }
+    blot_credentials(&shown)
+}
+
+fn find_secrets(value: &DeValue<'_>, spans: &mut Vec<Range<usize>>) {
+    match value {
+        DeValue::Table(table) => {
+            for (key, value) in table.iter() {
+                if is_secret_key(key.get_ref()) {
+                    spans.push(value.span());
+                } else {
+                    find_secrets(value.get_ref(), spans);
+                }
+            }
+        }
+        DeValue::Array(array) => {
+            for value in array.iter() {
+                find_secrets(value.get_ref(), spans);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -187,25 +228,4 @@ fn take_spanned<'t>(
         }
         _ => None,
     }
-}
-
-/// Puts `*` for every character of `user:password` in `scheme://user:password@…`,
-/// so that columns stay where they are.
-pub(crate) fn blot_passwords(line: &str) -> String {
-    let mut out = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(start) = rest.find("://") {
-        let (before, after) = rest.split_at(start + 3);
-        out.push_str(before);
-        // A password may hold any of `/?#:@`, encoded or not: what counts is
-        // the last `@` before the text ends.
-        let end = after
-            .find(|c: char| c.is_whitespace() || c == '"' || c == '\'')
-            .unwrap_or(after.len());
-        let userinfo = after[..end].rfind('@').unwrap_or(0);
-        out.extend(after[..userinfo].chars().map(|_| '*'));
-        rest = &after[userinfo..];
-    }
-    out.push_str(rest);
-    out
 }

@@ -169,10 +169,7 @@ impl<'v, 'p> Table<'v, 'p> {
             }),
             url_env: self.parsed("database-url-env", variable),
             url_command: self.parsed("database-url-command", filled),
-            // A URL that cannot be read is never shown: it may hold a password.
-            default_url: self.parsed("default-url", |text| {
-                DatabaseUrl::parse(text).map_err(|error| error.to_string())
-            }),
+            default_url: self.default_url(),
             schema: self.parsed("schema", identifier),
             out_of_order: self.choice(
                 "out-of-order",
@@ -222,6 +219,18 @@ impl<'v, 'p> Table<'v, 'p> {
                 None
             }
         }
+    }
+
+    /// A URL that cannot be read is never shown: it may hold a password.
+    fn default_url(&mut self) -> Option<DatabaseUrl> {
+        let key = "default-url";
+        DatabaseUrl::parse(self.string(key)?)
+            .map_err(|error| {
+                let message = format!("`{key}`: {error}");
+                let help = error.help().to_owned();
+                self.problem(Some(key), Spot::Value, message, Some(help));
+            })
+            .ok()
     }
 
     fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {

@@ -245,7 +245,7 @@ fn a_bad_default_url_is_named_and_its_password_is_not() {
     assert!(!shown.contains("c4n") && !shown.contains("ry@"), "{shown}");
     assert_eq!(
         findings[0].excerpt.as_ref().unwrap().line,
-        "default-url = 'oracle://*********@host/db' # or x://*********@h"
+        "default-url = **************************** # or x://*********@h"
     );
 }
 
@@ -416,13 +416,4 @@ fn a_configured_service_keeps_its_place_while_its_directory_is_missing() {
         "[package.metadata.migrate.database.x]\ndirectory = 'x'",
     )]);
     assert_eq!(found.only_service().databases.len(), 1);
-}
-
-#[test]
-fn passwords_are_blotted_out_in_place() {
-    assert_eq!(
-        blot_passwords("x = 'a://u:p@h' # b://h/"),
-        "x = 'a://***@h' # b://h/"
-    );
-    assert_eq!(blot_passwords("a://u:p@ss@h"), "a://******@h");
 }

@@ -53,7 +53,7 @@ impl Problem {
     /// A database that cannot be reached.
     #[must_use]
     pub fn of_open(target: &Target, error: &OpenError) -> Self {
-        let mut problem = Self::new(Exit::Failed, error.to_string()).of(&target.label());
+        let mut problem = Self::new(Exit::Failed, one_line(&error.to_string())).of(&target.label());
         problem
             .notes
             .push(format!("the URL comes from {}", target.url_origin));
@@ -98,10 +98,12 @@ impl Problem {
                 .with_help("wait for the other runner, then try again"),
             AdminError::NoName
             | AdminError::InMemory
+            | AdminError::NotADatabase(_)
             | AdminError::File { .. }
             | AdminError::Database { .. } => {
-                let mut problem = Self::new(Exit::Failed, error.to_string()).of(&target.label());
-                problem.help.extend(admin_help(error));
+                let mut problem =
+                    Self::new(Exit::Failed, one_line(&error.to_string())).of(&target.label());
+                problem.help.extend(admin_help(target, error));
                 problem
             }
         }
@@ -130,10 +132,18 @@ impl Problem {
     }
 }
 
-fn admin_help(error: &AdminError) -> Option<String> {
+fn admin_help(target: &Target, error: &AdminError) -> Option<String> {
     match error {
         AdminError::NoName => Some("end the URL in the database's name".into()),
+        AdminError::NotADatabase(_) => {
+            Some("correct the URL, or remove the file yourself; nothing was changed".into())
+        }
         AdminError::File { .. } => Some("see to its owner and permissions".into()),
+        AdminError::Database { source, .. }
+            if target.dialect == Dialect::Sqlite && is_denied(&source.message) =>
+        {
+            Some("see to its owner and permissions, and its directory's".into())
+        }
         AdminError::Database { source, doing, .. } if is_denied(&source.message) => Some(format!(
             "the role in the URL may not {doing} it: let one that may, for example with --database-url"
         )),
@@ -285,9 +295,16 @@ fn run_problem(target: &Target, error: &Error) -> Problem {
     }
 }
 
+/// A client's message of several lines, as a title can hold it.
+fn one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join("; ")
+}
+
 /// Only for a remedy: where the server speaks another language it is missed.
 fn is_denied(message: &str) -> bool {
     message.contains("ermission denied")
+        || message.contains("must be owner")
         || message.contains("readonly")
         || message.contains("unable to open")
 }

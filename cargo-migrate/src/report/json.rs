@@ -4,7 +4,7 @@
 use migrate_core::{Direction, State};
 use serde_json::{Map, Value, json};
 
-use super::{Did, Message, Ran};
+use super::{Because, Did, Message, Ran};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::target::Target;
@@ -24,6 +24,15 @@ pub(super) fn line(message: &Message<'_>) -> Option<String> {
             "file-created",
             None,
             json!({"service": service, "path": path}),
+        ),
+        Message::Edited {
+            service,
+            path,
+            what,
+        } => (
+            "file-edited",
+            None,
+            json!({"service": service, "path": path, "what": what}),
         ),
         Message::DatabaseCreated { target, existed } => (
             "database-created",
@@ -120,13 +129,24 @@ pub(super) fn line(message: &Message<'_>) -> Option<String> {
             rest["duration_us"] = json!(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
             ("finished", None, rest)
         }
-        Message::Edited { .. }
-        | Message::Listing { .. }
+        Message::Note { target, text } => ("note", Some(target), json!({"message": text})),
+        Message::Warning { text } => ("warning", None, json!({"message": text})),
+        Message::Skipped { targets, because } => {
+            let because = match because {
+                Because::Failure => "failure",
+                Because::Interrupt => "interrupt",
+            };
+            let rest = || json!({"because": because});
+            let lines: Vec<String> = targets
+                .iter()
+                .map(|target| object("target-skipped", Some(target), rest()))
+                .collect();
+            return Some(lines.join("\n"));
+        }
+        Message::Listing { .. }
         | Message::Planned { .. }
         | Message::Running { .. }
-        | Message::Waiting { .. }
-        | Message::Note { .. }
-        | Message::Warning { .. } => return None,
+        | Message::Waiting { .. } => return None,
     };
     Some(object(reason, target.map(|target| &**target), rest))
 }

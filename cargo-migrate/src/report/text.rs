@@ -9,7 +9,7 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer,
 use anstyle::{AnsiColor, Style};
 use migrate_core::{Direction, State};
 
-use super::{Attempted, Did, Listed, Message};
+use super::{Attempted, Because, Did, Listed, Message};
 use crate::exit::Exit;
 use crate::problem::{Excerpt, Problem};
 use crate::term::{Term, Tone, Verbosity};
@@ -26,7 +26,9 @@ pub(super) fn tell(term: &Term, here: &Path, message: &Message<'_>) {
         Message::FileCreated { path, .. } => {
             term.line(&format!("{STRONG}{:>12}{STRONG:#} {path}", "Created"))
         }
-        Message::Edited { what, .. } => term.status(Tone::Good, "Edited", what),
+        Message::Edited { path, what, .. } => {
+            term.status(Tone::Good, "Edited", &format!("{what} in {path}"))
+        }
         Message::DatabaseCreated { target, existed } => {
             let (verb, rest) = if *existed {
                 ("Found", " (it was there)")
@@ -133,6 +135,16 @@ pub(super) fn tell(term: &Term, here: &Path, message: &Message<'_>) {
             term.status(Tone::Busy, "Note", &format!("{}: {text}", target.label()))
         }
         Message::Warning { text } => term.warning(text),
+        Message::Skipped { targets, because } => {
+            let names: Vec<String> = targets.iter().map(|target| target.label()).collect();
+            let names = names.join(", ");
+            term.warning(&match because {
+                Because::Failure => {
+                    format!("not begun after the failure: {names} (`--keep-going` goes on)")
+                }
+                Because::Interrupt => format!("not begun after the interruption: {names}"),
+            });
+        }
         Message::Problem { problem, .. } => {
             for problem in std::iter::once(*problem).chain(&problem.others) {
                 term.error_line(&render(problem, here));

@@ -27,12 +27,35 @@ pub enum DotenvError {
     },
 }
 
+impl DotenvError {
+    /// What to do about it.
+    pub(super) fn help(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "make the file readable UTF-8, or remove it",
+            Self::Line { .. } => "quote the value in '…'",
+        }
+    }
+}
+
 /// The variables of a `.env` file.
 #[derive(Debug, Clone, Default)]
 struct Variables {
-    values: BTreeMap<String, String>,
-    /// A mistake in the file: of interest only if no variable is found.
+    values: BTreeMap<String, Value>,
+    /// How many lines begin with a name, whether they could be parsed or not.
+    lines: BTreeMap<String, usize>,
+    /// The first mistake in the file.
     mistake: Option<DotenvError>,
+}
+
+/// What a variable was given.
+#[derive(Debug, Clone)]
+struct Value {
+    /// The first text: as for everyone who uses dotenv, that one counts.
+    text: String,
+    /// How many assignments could be parsed.
+    count: usize,
+    /// Whether there was a mistake before the first.
+    is_late: bool,
 }
 
 /// The `.env` files of a workspace, each read once.
@@ -45,7 +68,9 @@ pub(super) struct Dotenv {
 pub(super) enum Lookup {
     Set(String),
     Unset,
-    /// Not set, as far as the file could be read.
+    /// It may be set, where the file cannot be read.
+    Hidden(DotenvError),
+    /// Not set, and a mistake elsewhere in the file.
     Mistake(DotenvError),
 }
 
@@ -56,10 +81,30 @@ impl Dotenv {
             .files
             .entry(path.to_owned())
             .or_insert_with(|| read(path));
-        match (file.values.get(variable), &file.mistake) {
-            (Some(value), _) if !value.trim().is_empty() => Lookup::Set(value.clone()),
-            (_, Some(mistake)) => Lookup::Mistake(mistake.clone()),
-            (_, None) => Lookup::Unset,
+        let value = file.values.get(variable);
+        let set = value.filter(|value| !value.text.trim().is_empty());
+        match (set, &file.mistake) {
+            (Some(value), None) => Lookup::Set(value.text.clone()),
+            (Some(value), Some(_)) if !value.is_late => Lookup::Set(value.text.clone()),
+            (_, Some(mistake)) if file.may_hide(variable, mistake) => {
+                Lookup::Hidden(mistake.clone())
+            }
+            (Some(value), Some(_)) => Lookup::Set(value.text.clone()),
+            (None, Some(mistake)) => Lookup::Mistake(mistake.clone()),
+            (None, None) => Lookup::Unset,
+        }
+    }
+}
+
+impl Variables {
+    /// Whether `variable` may be set where `mistake` is: where the file ends
+    /// for us, or in a line that begins with its name and was not parsed, be
+    /// it only that an open quote before it swallowed the line.
+    fn may_hide(&self, variable: &str, mistake: &DotenvError) -> bool {
+        let parsed = self.values.get(variable).map_or(0, |value| value.count);
+        match mistake {
+            DotenvError::Read { .. } => true,
+            DotenvError::Line { .. } => self.lines.get(variable).is_some_and(|n| *n > parsed),
         }
     }
 }
@@ -67,7 +112,12 @@ impl Dotenv {
 fn read(path: &Path) -> Variables {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Variables::default(),
+        // A link that leads nowhere is no missing file: somebody meant one.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {
+            return Variables::default();
+        }
+        // Python's tools make virtual environments of that name.
+        Err(_) if path.is_dir() => return Variables::default(),
         Err(error) => {
             let mistake = DotenvError::Read {
                 path: path.to_owned(),
@@ -81,11 +131,20 @@ fn read(path: &Path) -> Variables {
     };
     let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
     let mut variables = Variables::default();
+    for line in String::from_utf8_lossy(text).lines() {
+        if let Some(name) = name(line) {
+            *variables.lines.entry(name.to_owned()).or_default() += 1;
+        }
+    }
     for item in dotenvy::Iter::new(text) {
         match item {
-            // The first of two counts, as for everyone who uses dotenv.
-            Ok((name, value)) => {
-                variables.values.entry(name).or_insert(value);
+            Ok((name, text)) => {
+                let value = variables.values.entry(name).or_insert(Value {
+                    text,
+                    count: 0,
+                    is_late: variables.mistake.is_some(),
+                });
+                value.count += 1;
             }
             Err(error) => {
                 variables
@@ -98,6 +157,18 @@ fn read(path: &Path) -> Variables {
         }
     }
     variables
+}
+
+/// The name that a line begins with.
+fn name(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let line = match line.strip_prefix("export") {
+        Some(rest) if rest.starts_with(char::is_whitespace) => rest.trim_start(),
+        _ => line,
+    };
+    let end = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.');
+    let name = &line[..end.unwrap_or(line.len())];
+    (!name.is_empty()).then_some(name)
 }
 
 fn mistake(path: &Path, text: &[u8], error: &dotenvy::Error) -> DotenvError {
@@ -137,7 +208,8 @@ mod tests {
                 path: PathBuf::new(),
                 line,
             }),
-            Lookup::Mistake(other) => Err(other),
+            Lookup::Hidden(DotenvError::Line { .. }) => Ok(Some("hidden".into())),
+            Lookup::Hidden(other) | Lookup::Mistake(other) => Err(other),
         }
     }
 
@@ -168,5 +240,46 @@ mod tests {
             }
         );
         assert!(!error.to_string().contains("s3cret"));
+    }
+
+    #[test]
+    fn a_mistake_that_may_hide_the_variable_is_told_from_one_that_cannot() {
+        let hidden = Ok(Some("hidden".into()));
+        for text in [
+            "X=a b\n",
+            "  export X = a b\n",
+            "X a\n",
+            "X='a\nB=c\n",
+            // The open quote swallows what follows.
+            "B=\"c\nX=a\n",
+            "X=a b\nX=c\n",
+            "A=a b\nX=\nX=c d\n",
+        ] {
+            assert_eq!(lookup(text, "X"), hidden, "{text}");
+        }
+        assert_eq!(lookup("X=a\nX=b c\n", "X"), Ok(Some("a".into())));
+        assert_eq!(lookup("B=b c\nX=a\n", "X"), Ok(Some("a".into())));
+        for text in ["X_Y=a b\n", "# X=a\nB=a b\n", "AX=a b\n", "B=a b\nX=\n"] {
+            assert!(lookup(text, "X").is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_hides_everything_and_a_directory_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(".env");
+        fs::write(&path, b"A=1\nB=\xff\nX=1\n").unwrap();
+        let mut files = Dotenv::default();
+        assert!(matches!(files.lookup(&path, "A"), Lookup::Set(_)));
+        assert!(matches!(files.lookup(&path, "X"), Lookup::Hidden(_)));
+        assert!(matches!(files.lookup(home.path(), "X"), Lookup::Unset));
+        let nothing = home.path().join("nothing");
+        assert!(matches!(files.lookup(&nothing, "X"), Lookup::Unset));
+        #[cfg(unix)]
+        {
+            let link = home.path().join("link");
+            std::os::unix::fs::symlink("nowhere", &link).unwrap();
+            assert!(matches!(files.lookup(&link, "X"), Lookup::Hidden(_)));
+        }
     }
 }

@@ -97,9 +97,11 @@ impl TargetError {
                     Some(Dialect::Postgres) => "`schema`, or its own `history-table`,",
                     Some(Dialect::MySql | Dialect::Sqlite) | None => "`history-table`",
                 };
-                format!(
-                    "give each service a database of its own, or its own {own} in [package.metadata.migrate]"
-                )
+                let second = shared
+                    .first()
+                    .and_then(|shared| shared.second.split_once('/'));
+                let section = section(second.map(|(_, database)| database));
+                format!("give each service a database of its own, or its own {own} in {section}")
             }
         }
     }
@@ -140,7 +142,8 @@ pub enum UnresolvedProblem {
         /// Its name.
         variable: String,
     },
-    /// A `.env` file that cannot be read, and no other source.
+    /// A `.env` file that may hold the URL cannot be read; or another mistake
+    /// in one, and no other source.
     #[error(transparent)]
     Dotenv(DotenvError),
     /// `database-url-command` failed.
@@ -163,6 +166,14 @@ pub enum UnresolvedProblem {
     Directory(DirectoryError),
 }
 
+/// Where the keys of a database are.
+fn section(database: Option<&str>) -> String {
+    match database {
+        Some(name) => format!("[package.metadata.migrate.database.{name}]"),
+        None => "[package.metadata.migrate]".to_owned(),
+    }
+}
+
 impl Unresolved {
     /// What to do about it.
     #[must_use]
@@ -170,13 +181,11 @@ impl Unresolved {
         let first = |variables: &[String]| variables.first().cloned().unwrap_or_default();
         match &self.problem {
             UnresolvedProblem::NoUrl { variables } => Some(format!(
-                "set {} in the environment or in a .env file, or `default-url` in [package.metadata.migrate]",
-                first(variables)
+                "set {} in the environment or in a .env file, or `default-url` in {}",
+                first(variables),
+                section(self.database.as_deref())
             )),
-            UnresolvedProblem::BadUrl { .. } => Some(
-                "expected postgres://user@host/database, mysql://user@host/database or sqlite:path"
-                    .into(),
-            ),
+            UnresolvedProblem::BadUrl { reason, .. } => Some(reason.help().to_owned()),
             UnresolvedProblem::OtherBackend {
                 origin: UrlOrigin::Flag,
                 wanted,
@@ -187,7 +196,8 @@ impl Unresolved {
             } => Some(format!("set {} to a URL of {wanted}", first(variables))),
             UnresolvedProblem::Directory(error) => Some(error.help(&self.service)),
             UnresolvedProblem::Command(error) => error.help(),
-            UnresolvedProblem::NotUtf8 { .. } | UnresolvedProblem::Dotenv(_) => None,
+            UnresolvedProblem::Dotenv(error) => Some(error.help().to_owned()),
+            UnresolvedProblem::NotUtf8 { .. } => None,
         }
     }
 }

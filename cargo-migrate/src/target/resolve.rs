@@ -141,6 +141,10 @@ fn search(
                         root,
                     );
                 }
+                // The next source would be another database than is meant.
+                Lookup::Hidden(mistake) => {
+                    return Search::Failed(UnresolvedProblem::Dotenv(mistake));
+                }
                 Lookup::Mistake(found) => mistake = mistake.or(Some(found)),
                 Lookup::Unset => {}
             }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::{Member, Workspace};
+use crate::config::blot_passwords;
 
 /// A question to Cargo that is under way.
 #[derive(Debug)]
@@ -37,7 +38,8 @@ pub enum DiscoveryError {
     /// The current directory is gone.
     #[error("failed to find the current directory")]
     NoDirectory(#[source] io::Error),
-    /// Cargo refused; the text is its own.
+    /// Cargo refused; the text is its own, but for the passwords in lines of
+    /// manifests that it quotes.
     #[error("{message}")]
     Cargo {
         /// What Cargo said, without its `error: `.
@@ -131,7 +133,7 @@ impl Discovery {
             let said = String::from_utf8_lossy(&answer.stderr);
             let message = said.trim().strip_prefix("error: ").unwrap_or(said.trim());
             return Err(DiscoveryError::Cargo {
-                message: message.to_owned(),
+                message: blot_passwords(message),
             });
         }
         let text = std::str::from_utf8(&answer.stdout)

@@ -5,25 +5,27 @@ mod again;
 mod batch;
 mod facts;
 mod index;
+mod transaction;
 
 use std::time::{Duration, Instant};
 
 use diesel::connection::LoadConnection;
 use diesel::pg::Pg;
 use diesel::{Connection, RunQueryDsl};
-use migrate_core::{Dialect, Direction};
+use migrate_core::Dialect;
 
 use self::again::{LOCK_TIMEOUT, Suspicion, suspicion, timed};
 use self::batch::{Batch, Part};
 use self::facts::{Facts, Until};
+use self::transaction::migration_error;
 use super::{
     AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Recorded, Settled,
-    StatementError, StepRow, Stop, Work, word_at,
+    StatementError, StepRow, Stop, Work,
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::lock;
-use crate::quote::{dollar, identifier, literal};
-use crate::store::{AttemptEnd, Runner, Store};
+use crate::quote::{identifier, literal};
+use crate::store::{Runner, Store};
 
 // Texts of our own, which come back whatever language the server speaks.
 const LOCK_NOT_OURS: &str = "cargo-migrate: lock not ours";
@@ -97,148 +99,6 @@ where
         R: diesel::deserialize::QueryableByName<Pg> + 'static,
     {
         Ok(diesel::sql_query(sql).load(&mut self.connection)?)
-    }
-
-    fn key(&self) -> i64 {
-        lock::key(&self.store.history)
-    }
-
-    /// Takes the transaction's lock, or raises our own error; `then` goes on
-    /// inside the same block.
-    fn lock_or_raise(&self, then: &str) -> String {
-        let body = format!(
-            "BEGIN IF NOT pg_catalog.pg_try_advisory_xact_lock({}) THEN RAISE EXCEPTION '{LOCK_NOT_OURS}'; END IF; {then}END",
-            self.key()
-        );
-        format!("DO {};\n", dollar(&body))
-    }
-
-    fn record_first(&self, work: &Work<'_>) -> (String, String) {
-        match work.direction {
-            Direction::Up => (String::new(), self.store.insert_history(work.version)),
-            Direction::Down => {
-                let delete = self.store.delete_history(work.version);
-                (
-                    format!(
-                        "{delete}; IF NOT FOUND THEN RAISE EXCEPTION '{NOT_APPLIED}'; END IF; "
-                    ),
-                    String::new(),
-                )
-            }
-        }
-    }
-
-    /// Begins a transaction of ours: whatever it sets ends with it, so that a
-    /// pooler's next client finds the connection as it was.
-    fn begin_transaction(&self) -> String {
-        format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}",
-            self.enter(Until::Commit)
-        )
-    }
-
-    /// Our settings and search path.
-    fn enter(&self, until: Until) -> String {
-        let facts = self.facts.as_ref();
-        facts
-            .map(|facts| facts.enter(&self.names, until))
-            .unwrap_or_default()
-    }
-
-    /// Puts back what a file may have set, so that neither our own writes nor
-    /// the next migration see it.
-    fn put_back(&self) -> String {
-        let found = self
-            .facts
-            .as_ref()
-            .map(|facts| facts.restore(&self.names))
-            .unwrap_or_default();
-        // Outside transactions the session itself is ours.
-        let ours = if self.session_lock {
-            self.enter(Until::Reset)
-        } else {
-            String::new()
-        };
-        format!("{found}{ours}")
-    }
-
-    /// The same for the rest of this transaction alone: outside a transaction
-    /// the file's next statement counts on what it has set.
-    fn put_back_here(&self) -> String {
-        self.facts
-            .as_ref()
-            .map(Facts::restore_here)
-            .unwrap_or_default()
-    }
-
-    fn record_last(&self, work: &Work<'_>) -> String {
-        let end = AttemptEnd::Done {
-            started: "now()",
-            duration_us: "(extract(epoch from clock_timestamp() - now()) * 1000000)::bigint",
-        };
-        self.store.insert_attempt(&work.attempt(), &end)
-    }
-
-    fn begin(&self, work: &Work<'_>) -> String {
-        let (locked, after) = self.record_first(work);
-        format!(
-            "{}{}{}{after}",
-            self.begin_transaction(),
-            timeouts(work.lock_timeout, work.statement_timeout),
-            self.lock_or_raise(&locked)
-        )
-    }
-
-    fn end(&self, work: &Work<'_>) -> String {
-        format!("{}{}", self.put_back(), self.record_last(work))
-    }
-
-    /// What an error of a batch means, before it is taken for the migration's.
-    fn ours(&self, error: &DatabaseError) -> Option<Result<Outcome, Stop>> {
-        if error.message.contains(LOCK_NOT_OURS) {
-            return Some(Ok(Outcome::Busy));
-        }
-        let of_history = error.table.as_deref() == Some(self.names.history_table.as_str());
-        if error.message.contains(NOT_APPLIED)
-            || (error.kind == DatabaseErrorKind::Unique && of_history)
-        {
-            return Some(Ok(Outcome::Elsewhere));
-        }
-        (error.kind == DatabaseErrorKind::Closed).then(|| Err(Stop::Database(error.clone())))
-    }
-}
-
-fn timeouts(lock: Duration, statement: Duration) -> String {
-    format!(
-        "SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {};\n",
-        lock.as_millis(),
-        statement.as_millis()
-    )
-}
-
-/// What a position in a batch points at: the migration's bytes, or its end.
-fn migration_error(work: &Work<'_>, part: Part, error: DatabaseError) -> Stop {
-    let byte = match part {
-        Part::Body(byte) => byte,
-        Part::Ours => return Stop::Database(error),
-        Part::Unknown => {
-            return Stop::Migration {
-                statement: None,
-                range: None,
-                error,
-            };
-        }
-    };
-    let offset = work.script.body.start + byte;
-    let statements = &work.script.statements;
-    let statement = statements
-        .iter()
-        .position(|statement| offset < statement.range.end)
-        .or(statements.len().checked_sub(1));
-    Stop::Migration {
-        statement,
-        range: Some(word_at(work.text, offset)),
-        error,
     }
 }
 
@@ -326,7 +186,7 @@ where
             if !self.session_lock {
                 return Ok(Claim::Busy);
             }
-            self.execute(&self.enter(Until::Reset))?;
+            self.execute(&self.enter(Until::Reset, None))?;
             return Ok(Claim::Fresh);
         }
         let facts = self.facts.as_ref();
@@ -442,9 +302,11 @@ where
     fn apply_in_run(&mut self, work: &Work<'_>, pace: Pace) -> Result<Outcome, Stop> {
         let (locked, first) = self.record_first(work);
         let before = format!(
-            "{}{}{}{first}",
-            self.enter(Until::Commit),
-            timeouts(work.lock_timeout, work.statement_timeout),
+            "{}{}{first}",
+            self.enter(
+                Until::Commit,
+                Some((work.lock_timeout, work.statement_timeout))
+            ),
             self.lock_or_raise(&locked)
         );
         if pace != Pace::Batch {
@@ -486,7 +348,7 @@ where
             // The search path is the session's: the file may have set it.
             before: format!(
                 "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{}",
-                timeouts(recorded.lock_timeout, recorded.statement_timeout),
+                transaction::timeouts(recorded.lock_timeout, recorded.statement_timeout),
                 self.lock_or_raise("")
             ),
             body: statement,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use migrate_core::Checksum;
 use migrate_core::{Catalog, Dialect, Direction, Migration, PlanError, Step};
-use migrate_core::{RunMode, Script};
+use migrate_core::{Note, RunMode, Script};
 
 use crate::backend::{Backend, Work};
 use crate::error::{Error, Failure, RefusedFile, Remains};
@@ -42,27 +42,78 @@ pub(super) fn mode(migration: &Migration, step: &Step, dialect: Dialect) -> RunM
     }
 }
 
-/// Reads and admits the file of a step.
+/// A step's file, read and admitted.
+struct Admitted<'c> {
+    migration: &'c Migration,
+    file: Option<PathBuf>,
+    text: String,
+    raw: Checksum,
+    mode: RunMode,
+    script: Script,
+}
+
+/// Whether the file of a step may be run, how, and what is worth saying of it;
+/// nothing of it is kept.
 ///
 /// # Errors
 /// When it cannot be read, was changed since the plan, or holds what cannot be
 /// run.
+pub(super) fn admit(
+    catalog: &Catalog,
+    step: &Step,
+    dialect: Dialect,
+) -> Result<(RunMode, Vec<Note>), Error> {
+    let Admitted { mode, script, .. } = read(catalog, step, dialect)?;
+    Ok((mode, script.notes))
+}
+
+/// Reads and admits the file of a step, ready to be run.
+///
+/// # Errors
+/// As [`admit`].
 pub(super) fn prepare(
     catalog: &Catalog,
     step: &Step,
     dialect: Dialect,
     options: &Options,
 ) -> Result<Prepared, Error> {
+    let Admitted {
+        migration,
+        file,
+        text,
+        raw,
+        mode,
+        script,
+    } = read(catalog, step, dialect)?;
+    let metadata = &migration.metadata;
+    Ok(Prepared {
+        semantic: Checksum::semantic(&text, dialect),
+        down: match step.direction {
+            Direction::Up => migration.down()?,
+            Direction::Down => None,
+        },
+        lock_timeout: metadata.lock_timeout.unwrap_or(options.lock_timeout),
+        statement_timeout: metadata
+            .statement_timeout
+            .unwrap_or(options.statement_timeout),
+        raw,
+        script,
+        mode,
+        file,
+        text,
+    })
+}
+
+fn read<'c>(catalog: &'c Catalog, step: &Step, dialect: Dialect) -> Result<Admitted<'c>, Error> {
     let Some(migration) = catalog.get(&step.version) else {
         return Err(PlanError::NotInCatalog(step.version.clone()).into());
     };
     let file = migration
         .directory()
         .map(|directory| directory.join(step.direction.file_name()));
-    let down = migration.down()?;
-    let (text, down) = match step.direction {
-        Direction::Up => (migration.up()?, down),
-        Direction::Down => (down.unwrap_or_default(), None),
+    let text = match step.direction {
+        Direction::Up => migration.up()?,
+        Direction::Down => migration.down()?.unwrap_or_default(),
     };
     let raw = Checksum::raw(&text);
     if step.direction == Direction::Up && raw != migration.raw {
@@ -77,36 +128,24 @@ pub(super) fn prepare(
         .into());
     }
     let mode = mode(migration, step, dialect);
-    let script = match Script::admit(&text, dialect, mode) {
-        Ok(script) => script,
-        Err(refusals) => {
-            return Err(Error::Refused(vec![RefusedFile {
-                version: step.version.clone(),
-                name: step.name.clone(),
-                direction: step.direction,
-                file,
-                text,
-                refusals,
-            }]));
-        }
-    };
-    Ok(Prepared {
-        semantic: Checksum::semantic(&text, dialect),
-        raw,
-        script,
-        mode,
-        down,
-        file,
-        lock_timeout: migration
-            .metadata
-            .lock_timeout
-            .unwrap_or(options.lock_timeout),
-        statement_timeout: migration
-            .metadata
-            .statement_timeout
-            .unwrap_or(options.statement_timeout),
-        text,
-    })
+    match Script::admit(&text, dialect, mode) {
+        Ok(script) => Ok(Admitted {
+            migration,
+            file,
+            text,
+            raw,
+            mode,
+            script,
+        }),
+        Err(refusals) => Err(Error::Refused(vec![RefusedFile {
+            version: step.version.clone(),
+            name: step.name.clone(),
+            direction: step.direction,
+            file,
+            text,
+            refusals,
+        }])),
+    }
 }
 
 impl Prepared {

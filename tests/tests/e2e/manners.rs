@@ -208,4 +208,12 @@ fn a_further_database_is_configured_in_a_section_of_its_own() {
         "cart/reporting: no database URL",
         "`default-url` in [package.metadata.migrate.database.reporting]",
     ]);
+    workspace.write(
+        "services/cart/.env",
+        "CART_REPORTING_DATABASE_URL=sqlite:../../cart.db\n",
+    );
+    let _ = workspace
+        .run(&["status"])
+        .exits(2)
+        .says(&["its own `history-table` in [package.metadata.migrate.database.reporting]"]);
 }

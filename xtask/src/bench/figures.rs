@@ -17,7 +17,6 @@ pub(super) struct Series {
 pub(super) enum Quantity {
     Wall,
     Cpu,
-    Peak,
 }
 
 /// A number with its unit.
@@ -63,7 +62,8 @@ pub(super) struct Row {
 impl Series {
     pub(super) fn median(&self, quantity: Quantity) -> Figure {
         let values = self.samples.iter().map(|sample| quantity.of(sample));
-        quantity.figure(median(values.collect()).unwrap_or(f64::NAN))
+        let median = median(values.collect()).unwrap_or_default();
+        Figure::Time(Duration::try_from_secs_f64(median).unwrap_or_default())
     }
 }
 
@@ -72,22 +72,6 @@ impl Quantity {
         match self {
             Self::Wall => sample.wall.as_secs_f64(),
             Self::Cpu => sample.cpu.as_secs_f64(),
-            #[expect(clippy::cast_precision_loss, reason = "memory is far from 2^53 bytes")]
-            Self::Peak => sample.peak as f64,
-        }
-    }
-
-    fn figure(self, value: f64) -> Figure {
-        match self {
-            Self::Wall | Self::Cpu => {
-                Figure::Time(Duration::try_from_secs_f64(value).unwrap_or_default())
-            }
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a median of whole, positive numbers"
-            )]
-            Self::Peak => Figure::Bytes(value as u64),
         }
     }
 }

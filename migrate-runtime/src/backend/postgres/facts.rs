@@ -1,6 +1,8 @@
 //! What a PostgreSQL session says of itself: read together with the history in
 //! one round trip, and put back after each migration.
 
+use std::time::Duration;
+
 use diesel::connection::LoadConnection;
 use diesel::pg::Pg;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
@@ -257,7 +259,12 @@ impl Facts {
 
     /// Settings of a connection at work. By SET, because poolers refuse
     /// start-up options; only those that the server knows.
-    pub(super) fn enter(&self, names: &Names, until: Until) -> String {
+    pub(super) fn enter(
+        &self,
+        names: &Names,
+        until: Until,
+        timeouts: Option<(Duration, Duration)>,
+    ) -> String {
         let path = self.path(names.schema.as_deref());
         let mut settings = vec![
             ("application_name", names.application.as_str()),
@@ -268,6 +275,15 @@ impl Facts {
         ];
         if self.watches_client {
             settings.push(("client_connection_check_interval", "2000"));
+        }
+        let (lock, statement) = timeouts.unwrap_or_default();
+        let (lock, statement) = (
+            lock.as_millis().to_string(),
+            statement.as_millis().to_string(),
+        );
+        if timeouts.is_some() {
+            settings.push(("lock_timeout", &lock));
+            settings.push(("statement_timeout", &statement));
         }
         select_settings(&settings, until)
     }

@@ -60,7 +60,6 @@ pub(super) fn run(course: &Course, engine: &Engine) -> Result<Vec<Row>> {
         compare("", Quantity::Wall, ours, client, Budget::RatioAtMost(1.05)),
         compare("", Quantity::Wall, ours, diesel, Budget::None),
         compare(", CPU", Quantity::Cpu, ours, diesel, Budget::None),
-        compare(", peak memory", Quantity::Peak, ours, diesel, Budget::None),
         compare(
             ", --single-transaction",
             Quantity::Wall,

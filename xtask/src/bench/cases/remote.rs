@@ -13,8 +13,9 @@ use crate::bench::proxy::Proxy;
 use crate::bench::race::{Contender, Start};
 use crate::bench::sets::{Fleet, Transactions};
 
-/// Fewer than near by: Diesel's harness needs four round trips for each.
-const MIGRATIONS: usize = 50;
+/// Fewer than near by: Diesel's harness needs four round trips for each, which
+/// takes seconds.
+const MIGRATIONS: usize = 100;
 
 pub(super) fn run(course: &Course, engine: &Engine) -> Result<Vec<Row>> {
     let fleet = Fleet::write(&course.directory_of("remote"), 1, MIGRATIONS)?;

@@ -23,7 +23,7 @@ pub(super) fn run(course: &Course, engine: &Engine) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Once each: it takes seconds, and CPU time varies little.
+/// A few rounds only, because each takes half a minute.
 fn applied(course: &Course, engine: &Engine, fleet: &Fleet) -> Result<Vec<Row>> {
     let script = course.directory_of("thousands").join("each.sql");
     fleet.set().script(&script, Transactions::Each)?;
@@ -45,7 +45,11 @@ fn applied(course: &Course, engine: &Engine, fleet: &Fleet) -> Result<Vec<Row>> 
             Ok(Start::that_applies(invocation, database, MIGRATIONS))
         }),
     ];
-    let series = race(1, &contenders, &course.directory.join("talk"))?;
+    let series = race(
+        course.rounds / 2,
+        &contenders,
+        &course.directory.join("talk"),
+    )?;
     let case = |what: &str| format!("{}: apply {MIGRATIONS}, {what}", engine.name());
     let mut rows = Vec::new();
     for reference in &series[1..] {
