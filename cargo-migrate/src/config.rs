@@ -23,8 +23,8 @@ use migrate_runtime::DatabaseUrl;
 
 use crate::workspace::{Chosen, Member, Workspace};
 
-pub use directory::{DirectoryError, Layout, MigrationsDirectory};
 pub(crate) use blot::blot_passwords;
+pub use directory::{DirectoryError, Layout, MigrationsDirectory};
 pub use finding::{ConfigError, ConfigFinding, Excerpt};
 pub use secret::Secret;
 

@@ -1,33 +1,33 @@
 //! End to end: the real binary, in workspaces that aren't ours, on SQLite files
 //! and a real PostgreSQL server.
 
-mod first_steps;
 mod afresh;
 mod asking;
 mod codes;
 mod command_line;
+mod differential;
 mod errors;
 mod everyday;
 mod files;
+mod first_steps;
 mod habits;
-mod manners;
+mod interrupted;
 mod json;
 mod json_talk;
+mod manners;
+mod oddities;
 mod permissions;
 mod postgres;
+mod racing;
+mod readme;
 mod remains;
 mod roundtrips;
 mod scaffold;
 mod selection;
 mod servers;
-mod statements;
-mod tree;
-mod session;
-mod differential;
 mod service;
-mod oddities;
-mod racing;
-mod readme;
+mod session;
+mod statements;
 mod steps;
-mod interrupted;
+mod tree;
 mod urls;
