@@ -26,6 +26,7 @@ enum Suite {
     Doc,
     Tidy,
     Licences,
+    Shop,
     Test,
     Package,
 }
@@ -120,6 +121,18 @@ impl Suite {
                 name: "licences",
                 run: licences::run,
             },
+            // A workspace of its own, with the lock file that users would have.
+            Self::Shop => Work::Cargo {
+                environment: &[("CARGO_TARGET_DIR", "target/shop")],
+                arguments: &[
+                    "test",
+                    "--quiet",
+                    "--locked",
+                    "--workspace",
+                    "--manifest-path",
+                    "fixtures/shop/Cargo.toml",
+                ],
+            },
             Self::Test => Work::Task {
                 name: "test",
                 run: || test::run(&test::Options::default()),
@@ -138,7 +151,8 @@ impl Suite {
             Self::Fmt | Self::Tidy | Self::Licences => 10,
             Self::Clippy => 360,
             Self::Doc => 90,
-            Self::Test => 960,
+            Self::Shop => 120,
+            Self::Test => 840,
             Self::Package => 240,
         })
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tests::env::binary;
-use tests::workspace::Workspace;
+use tests::workspace::{Workspace, copy};
 
 fn root() -> PathBuf {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -59,21 +59,6 @@ fn the_first_command_migrates_the_shop() {
     let mut back = workspace.command(&["revert", "--all", "--to", "zero"]);
     back.current_dir(workspace.path("fixtures/shop"));
     workspace.finish(back).ok().says(&["47 reverted"]);
-}
-
-/// Copies what a clone would have.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a directory");
-    for entry in fs::read_dir(from).expect("a directory") {
-        let entry = entry.expect("an entry");
-        if entry.path().is_dir() {
-            if entry.file_name() != "target" {
-                copy(&entry.path(), &to.join(entry.file_name()));
-            }
-        } else {
-            fs::copy(entry.path(), to.join(entry.file_name())).expect("a copy");
-        }
-    }
 }
 
 /// A command of the walk with what the README says that it prints.
