@@ -79,11 +79,7 @@ impl Database {
                     schema: session.schema.clone(),
                     history_table: session.history_table.clone(),
                     application: crate::backend::postgres::application(&session.service),
-                    setup: if session.setup.is_empty() {
-                        crate::backend::postgres::SessionSetup::None
-                    } else {
-                        crate::backend::postgres::SessionSetup::Configured
-                    },
+                    setup: crate::backend::postgres::SessionSetup::of(&session.setup),
                 };
                 Box::new(crate::backend::postgres::Postgres::new(connection, names))
             }

@@ -19,10 +19,23 @@ pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Problem>
         let history = migrator
             .history(&mut database)
             .map_err(|error| Problem::of_run(target, &error, None))?;
-        Ok(inspect(&catalog, &history))
+        // What is unfinished may be under way at this very moment.
+        let at_work = match history.unfinished.is_empty() {
+            true => None,
+            false => migrator.holder(&mut database).ok().flatten(),
+        };
+        Ok((inspect(&catalog, &history), at_work))
     };
-    context.over_targets(LOOK, look, |target, entries| {
-        show(context, args, target, &entries)
+    context.over_targets(LOOK, look, |target, (entries, at_work)| {
+        let finished = show(context, args, target, &entries);
+        if let Some(holder) = at_work {
+            let text = format!("a runner is at work on it: {holder}");
+            context.report.tell(Message::Note {
+                target,
+                text: &text,
+            });
+        }
+        finished
     })
 }
 

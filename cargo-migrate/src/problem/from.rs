@@ -280,8 +280,14 @@ fn run_problem(target: &Target, error: &Error) -> Problem {
             if source.kind == migrate_runtime::DatabaseErrorKind::ReadOnly || is_denied(&source.message) {
                 problem.help.push(match target.dialect {
                     Dialect::Sqlite => "the file and its directory have to be writable: a lock file and SQLite's journal lie beside it".into(),
+                    Dialect::Postgres | Dialect::MySql if doing.starts_with("cannot read") => {
+                        "the role needs SELECT on the history table and on ours beside it (__migrate_journal, __migrate_steps)".into()
+                    }
                     Dialect::Postgres | Dialect::MySql => "the role needs CREATE on the schema (for our tables), and INSERT, UPDATE and DELETE on them".into(),
                 });
+            }
+            if source.message.contains("database is locked") {
+                problem.help.push("another process keeps writing to the database; run again when it is done".into());
             }
             if source.message.contains("not a database") {
                 problem.help.push("the URL names a file that is no SQLite database; nothing was written to it".into());

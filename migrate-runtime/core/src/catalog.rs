@@ -185,6 +185,9 @@ pub enum CatalogWarning {
     /// An empty directory; Diesel 2.3 fails on it, its next version ignores it.
     #[error("{} is empty and was ignored", .0.display())]
     EmptyDirectory(PathBuf),
+    /// An up.sql of no bytes; Diesel's command refuses to run it.
+    #[error("{} is empty: there is nothing to apply, and Diesel's command refuses it", .0.display())]
+    EmptyUp(PathBuf),
     /// `metadata.toml` without `run_in_transaction`.
     #[error("{} has no `run_in_transaction`, which means false, as in Diesel", .0.display())]
     TransactionOmitted(PathBuf),

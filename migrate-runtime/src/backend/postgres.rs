@@ -5,6 +5,7 @@ mod again;
 mod batch;
 mod facts;
 mod index;
+mod setup;
 mod transaction;
 
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use migrate_core::Dialect;
 use self::again::{LOCK_TIMEOUT, Suspicion, suspicion, timed};
 use self::batch::{Batch, Part};
 use self::facts::{Facts, Until};
+pub(crate) use self::setup::SessionSetup;
 use self::transaction::migration_error;
 use super::{
     AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Recorded, Settled,
@@ -40,13 +42,6 @@ pub(crate) struct Names {
     /// Shown in pg_stat_activity.
     pub(crate) application: String,
     pub(crate) setup: SessionSetup,
-}
-
-/// Whether the session was set up by the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SessionSetup {
-    None,
-    Configured,
 }
 
 /// The name of one connection's sessions, in pg_stat_activity's 63 bytes;
@@ -336,7 +331,8 @@ where
 
     fn write(&mut self, sql: &str) -> Result<(), DatabaseError> {
         let sql = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{}{sql}COMMIT",
+            "{}{}{}{sql}COMMIT",
+            self.begin_recording(),
             self.lock_or_raise(""),
             self.put_back_here()
         );
@@ -347,7 +343,8 @@ where
         let batch = |statement| Batch {
             // The search path is the session's: the file may have set it.
             before: format!(
-                "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}{}",
+                "{}{}{}",
+                self.begin_recording(),
                 transaction::timeouts(recorded.lock_timeout, recorded.statement_timeout),
                 self.lock_or_raise("")
             ),
@@ -370,14 +367,24 @@ where
             error,
         };
         if suspicion(&failed.error, recorded.lock_timeout, elapsed) == Suspicion::None
-            || again::holds_a_savepoint(recorded.statement)
             || recorded.interrupt.is_asked()
         {
             return Err(failed);
         }
-        match asking_again.send(&mut self.connection) {
+        let asked = if again::holds_a_savepoint(recorded.statement) {
+            self.one_by_one(
+                &asking_again.before,
+                recorded.statement,
+                &asking_again.after,
+            )
+        } else {
+            asking_again
+                .send(&mut self.connection)
+                .map_err(|(_, error)| error)
+        };
+        match asked {
             Ok(()) => Ok(Outcome::Done),
-            Err((_, error)) => {
+            Err(error) => {
                 self.rollback();
                 if error.message.contains(LOCK_TIMEOUT) {
                     Ok(Outcome::LockTimeout { statement: None })

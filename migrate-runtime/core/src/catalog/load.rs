@@ -203,6 +203,11 @@ impl Loading {
         if self.findings.len() > before {
             return None;
         }
+        if up.as_deref() == Some("") {
+            self.catalog
+                .warnings
+                .push(CatalogWarning::EmptyUp(path.join("up.sql")));
+        }
         let (version, name, up, down, metadata) = (version?, name?, up?, down?, metadata?);
         Some(Migration {
             version,

@@ -130,6 +130,27 @@ where
         Ok(ran)
     }
 
+    /// A block with savepoints, which PL/pgSQL cannot run as one.
+    pub(super) fn one_by_one(
+        &mut self,
+        before: &str,
+        block: &str,
+        after: &str,
+    ) -> Result<(), DatabaseError> {
+        self.execute(before)?;
+        let statements = split(block, Dialect::Postgres)
+            .map_err(|error| DatabaseError::other(error.to_string()))?;
+        for statement in statements {
+            let text = &block[statement.range];
+            if moves_a_savepoint(text) {
+                self.execute(text)?;
+            } else {
+                self.execute(&timed(text))?;
+            }
+        }
+        self.execute(after)
+    }
+
     fn statements(&mut self, work: &Work<'_>, suspicion: Suspicion) -> Result<Outcome, Stop> {
         for (n, statement) in work.script.statements.iter().enumerate() {
             let text = &work.text[statement.range.clone()];

@@ -27,11 +27,15 @@ pub(super) struct Facts {
     pub(super) steps_readable: bool,
     pub(super) standby: bool,
     watches_client: bool,
+    read_only: bool,
     search_path: String,
     role: String,
     lock_timeout: String,
     statement_timeout: String,
 }
+
+/// Begins a transaction of ours.
+pub(super) const BEGIN_AS_FOUND: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;\n";
 
 /// One text, for small questions.
 #[derive(Debug, QueryableByName)]
@@ -60,6 +64,8 @@ struct SessionRow {
     standby: bool,
     #[diesel(sql_type = Bool)]
     watches_client: bool,
+    #[diesel(sql_type = Bool)]
+    read_only: bool,
     #[diesel(sql_type = Text)]
     search_path: String,
     #[diesel(sql_type = Text)]
@@ -177,6 +183,7 @@ fn session_query(schema: Option<&str>, table: &str) -> String {
          coalesce(has_table_privilege({}, 'SELECT'), false) AS journal_readable, \
          coalesce(has_table_privilege({}, 'SELECT'), true) AS steps_readable, pg_is_in_recovery() AS standby, \
          current_setting('server_version_num')::int >= 140000 AND version() LIKE '%linux%' AS watches_client, \
+         current_setting('default_transaction_read_only')::bool AS read_only, \
          current_setting('search_path') AS search_path, current_setting('role') AS role, \
          current_setting('lock_timeout') AS lock_timeout, current_setting('statement_timeout') AS statement_timeout",
         of(table),
@@ -201,6 +208,7 @@ impl SessionRow {
             steps_readable: self.steps_readable,
             standby: self.standby,
             watches_client: self.watches_client,
+            read_only: self.read_only,
             search_path: self.search_path.clone(),
             role: self.role.clone(),
             lock_timeout: self.lock_timeout.clone(),
@@ -232,6 +240,7 @@ impl Facts {
     /// they were first found.
     pub(super) fn refresh(&mut self, now: Self) {
         let Self {
+            read_only,
             search_path,
             role,
             lock_timeout,
@@ -239,6 +248,7 @@ impl Facts {
             ..
         } = self.clone();
         *self = Self {
+            read_only,
             search_path,
             role,
             lock_timeout,
@@ -291,9 +301,9 @@ impl Facts {
     /// Statements that put the session back to what was found.
     pub(super) fn restore(&self, names: &Names) -> String {
         // What `session-setup` has set is not the server's default.
-        let all = match names.setup {
-            SessionSetup::None => "RESET ALL;\n",
-            SessionSetup::Configured => "",
+        let all = match &names.setup {
+            SessionSetup::Settings(again) => format!("RESET ALL;\n{again}"),
+            SessionSetup::Once => String::new(),
         };
         format!(
             "RESET SESSION AUTHORIZATION;\n{all}{}",
@@ -307,6 +317,16 @@ impl Facts {
             "SET LOCAL SESSION AUTHORIZATION DEFAULT;\n{}",
             self.set_back(Until::Commit)
         )
+    }
+
+    /// Begins a transaction that writes our record, also after a file has made
+    /// its session read-only; a session that came so stays so.
+    pub(super) fn begin_recording(&self) -> &'static str {
+        if self.read_only {
+            BEGIN_AS_FOUND
+        } else {
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n"
+        }
     }
 
     fn set_back(&self, until: Until) -> String {

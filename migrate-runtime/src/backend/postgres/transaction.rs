@@ -10,7 +10,7 @@ use diesel::pg::Pg;
 use migrate_core::Direction;
 
 use super::batch::Part;
-use super::facts::{Facts, Until};
+use super::facts::{BEGIN_AS_FOUND, Facts, Until};
 use super::{LOCK_NOT_OURS, NOT_APPLIED, Postgres};
 use crate::backend::{Outcome, Stop, Work, word_at};
 use crate::error::{DatabaseError, DatabaseErrorKind};
@@ -58,6 +58,12 @@ where
             "BEGIN ISOLATION LEVEL READ COMMITTED;\n{}",
             self.enter(Until::Commit, None)
         )
+    }
+
+    /// Begins a transaction that records a step.
+    pub(super) fn begin_recording(&self) -> &'static str {
+        let facts = self.facts.as_ref();
+        facts.map_or(BEGIN_AS_FOUND, Facts::begin_recording)
     }
 
     /// Our settings and search path, and the timeouts of lock and statement.

@@ -52,14 +52,15 @@ impl Sentinel {
     }
 }
 
-/// What the holder wrote of itself.
+/// What the holder wrote of itself, if there is one.
 pub(super) fn holder(database: &Path) -> Option<String> {
+    let file = File::open(path_beside(database)).ok()?;
+    // Nobody has it: what stands there is of somebody who is gone.
+    if file.try_lock_shared().is_ok() {
+        return None;
+    }
     let mut text = String::new();
-    File::open(path_beside(database))
-        .ok()?
-        .take(64)
-        .read_to_string(&mut text)
-        .ok()?;
+    file.take(64).read_to_string(&mut text).ok()?;
     (!text.is_empty()).then_some(text)
 }
 
@@ -82,6 +83,7 @@ mod tests {
             Some(format!("pid {}", std::process::id()))
         );
         drop(first);
+        assert_eq!(holder(&database), None);
         assert!(Sentinel::acquire(&database).unwrap().is_some());
         std::fs::remove_file(path_beside(&database)).unwrap();
     }
