@@ -292,8 +292,12 @@ fn run_problem(target: &Target, error: &Error) -> Problem {
             if source.message.contains("not a database") {
                 problem.help.push("the URL names a file that is no SQLite database; nothing was written to it".into());
             }
-            if !doing.starts_with("cannot read") {
-                problem.notes.push("nothing of the migration remains".into());
+            match *doing {
+                doing if doing.starts_with("cannot read") => {}
+                "cannot record the migration's statements" => problem.notes.push(format!(
+                    "its finished statements stay; `cargo migrate status{flag}` says what is recorded"
+                )),
+                _ => problem.notes.push("nothing of the migration remains".into()),
             }
             problem
         }

@@ -59,10 +59,10 @@ pub(super) fn run(
                 .insert_attempt(&work.attempt(), &AttemptEnd::Running);
             backend
                 .write(&sql)
-                .map_err(recording("cannot record the migration"))?;
+                .map_err(recording("cannot record the migration's statements"))?;
             let id = backend
                 .read_attempt_of(&options.runner)
-                .map_err(recording("cannot record the migration"))?;
+                .map_err(recording("cannot record the migration's statements"))?;
             (id, 0, String::new())
         }
     };
@@ -228,7 +228,7 @@ impl Attempt<'_> {
         if self.backend.is_lock_lost(&error) {
             Error::LockLost
         } else {
-            Error::database("cannot record the migration")(error)
+            Error::database("cannot record the migration's statements")(error)
         }
     }
 

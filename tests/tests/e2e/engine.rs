@@ -240,11 +240,11 @@ fn a_file_that_records_itself_is_refused_at_once() {
 }
 
 #[test]
+#[cfg(unix)]
 fn by_a_link_and_by_its_real_name_a_sqlite_database_has_one_lock() {
     let shop = Shop::new(Engine::Sqlite);
     let real = shop.workspace.path("data/real.db");
     std::fs::create_dir_all(shop.workspace.path("data")).expect("a directory");
-    #[cfg(unix)]
     std::os::unix::fs::symlink("data/real.db", shop.workspace.path("shop.db")).expect("a link");
     shop.migration("1_a", MARKS, "DROP TABLE marks;");
     shop.run(&["run"]).ok();

@@ -62,61 +62,67 @@ fn so_it_does_with_savepoints_in_a_block_outside_a_transaction() {
 }
 
 const LEFT_BEHIND: &str = "SET default_transaction_read_only = on;\nSET session_replication_role = replica;\n\
-                           SET check_function_bodies = off;\n";
+                           SET check_function_bodies = off;\nSET work_mem = '6MB';\n";
 
 /// Leaves what it finds in a table of the given name.
 fn look(table: &str) -> String {
     format!(
         "CREATE TABLE {table} AS SELECT concat_ws(' ', current_setting('default_transaction_read_only'), \
-         current_setting('session_replication_role'), current_setting('check_function_bodies')) AS text;"
+         current_setting('session_replication_role'), current_setting('check_function_bodies'), current_setting('work_mem')) AS text;"
     )
+}
+
+/// Migrations that leave settings behind, before others of either mode, which
+/// find the session as it came.
+#[track_caller]
+fn settings_end_with_their_file(metadata: &str, steps: bool, work_mem: &str) {
+    let shop = Shop::with(Engine::Postgres, metadata);
+    for name in ["1_a", "3_c"] {
+        shop.migration(name, LEFT_BEHIND, "SELECT 1;");
+        if steps {
+            shop.file(name, "metadata.toml", "run_in_transaction = false\n");
+        }
+    }
+    shop.migration("2_b", &look("b"), "SELECT 1;");
+    shop.steps("4_d", &look("d"), "SELECT 1;");
+    shop.run(&["run"]).ok();
+    for table in ["b", "d"] {
+        let found = shop.texts(&format!("SELECT text FROM {table}"));
+        assert_eq!(found, [format!("off origin on {work_mem}")], "{table}");
+    }
+    assert_eq!(shop.history(), ["1", "2", "3", "4"]);
 }
 
 #[test]
 fn settings_that_a_file_leaves_behind_do_not_reach_the_next_migration() {
-    for metadata in ["", "session-setup = [\"SET work_mem = '5MB'\"]"] {
-        let shop = Shop::with(Engine::Postgres, metadata);
-        shop.migration("1_a", LEFT_BEHIND, "SELECT 1;");
-        shop.migration("2_b", &look("b"), "SELECT 1;");
-        shop.migration("3_c", LEFT_BEHIND, "SELECT 1;");
-        shop.steps("4_d", &look("d"), "SELECT 1;");
-        eprintln!("{metadata}"); shop.run(&["run"]).ok();
-        for table in ["b", "d"] {
-            let found = shop.texts(&format!("SELECT text FROM {table}"));
-            assert_eq!(found, ["off origin on"], "{table} {metadata}");
-        }
-        assert_eq!(shop.history(), ["1", "2", "3", "4"]);
-    }
+    settings_end_with_their_file("", false, "4MB");
 }
 
 #[test]
 fn nor_do_those_of_a_file_outside_a_transaction() {
-    for metadata in ["", "session-setup = [\"SET work_mem = '5MB'\"]"] {
-        let shop = Shop::with(Engine::Postgres, metadata);
-        shop.steps("1_a", LEFT_BEHIND, "SELECT 1;");
-        shop.migration("2_b", &look("b"), "SELECT 1;");
-        shop.steps("3_c", LEFT_BEHIND, "SELECT 1;");
-        shop.steps("4_d", &look("d"), "SELECT 1;");
-        eprintln!("{metadata}"); shop.run(&["run"]).ok();
-        for table in ["b", "d"] {
-            let found = shop.texts(&format!("SELECT text FROM {table}"));
-            assert_eq!(found, ["off origin on"], "{table} {metadata}");
-        }
-        assert_eq!(shop.history(), ["1", "2", "3", "4"]);
-    }
+    settings_end_with_their_file("", true, "4MB");
+}
+
+#[test]
+fn nor_do_they_where_the_configuration_sets_up_the_session() {
+    let setup = "session-setup = [\"SET work_mem = '5MB'\"]";
+    settings_end_with_their_file(setup, false, "5MB");
+    settings_end_with_their_file(setup, true, "5MB");
 }
 
 #[test]
 fn a_statement_timeout_of_the_url_or_the_database_stops_no_longer_statement() {
     let by_url = Shop::new(Engine::Postgres);
-    // Neither can share a transaction with its record: a procedure that may
-    // commit, and a statement that could.
+    // A procedure that commits cannot share a transaction with its record.
     by_url.connect().execute(
         "CREATE PROCEDURE nap() LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.3); COMMIT; END $$",
     );
     by_url.steps("1_a", "CALL nap();", "SELECT 1;");
     let mut command = by_url.command(&["run"]);
-    let url = format!("{}?options=-cstatement_timeout%3D1000", by_url.postgres().url());
+    let url = format!(
+        "{}?options=-cstatement_timeout%3D1000",
+        by_url.postgres().url()
+    );
     command
         .env("SHOP_DATABASE_URL", url)
         .stdout(std::process::Stdio::piped())
@@ -125,9 +131,9 @@ fn a_statement_timeout_of_the_url_or_the_database_stops_no_longer_statement() {
     let by_database = Shop::new(Engine::Postgres);
     by_database.steps("1_a", "SELECT pg_sleep(1.3);", "SELECT 1;");
     let name = by_database.postgres().name().to_owned();
-    by_database
-        .connect()
-        .execute(&format!("ALTER DATABASE {name} SET statement_timeout = 1000"));
+    by_database.connect().execute(&format!(
+        "ALTER DATABASE {name} SET statement_timeout = 1000"
+    ));
 
     // Both at once: it is the only wait.
     let children = [
@@ -197,8 +203,9 @@ fn pass(mut from: TcpStream, mut to: TcpStream, hear: impl Fn(&[u8]) + Send + 's
 /// Every `set_config` of a text: name, value, and whether it is for the session.
 fn settings(text: &str) -> Vec<(String, String, bool)> {
     let parse = |call: &str| {
-        let (name, rest) = call.split_once("', '").unwrap_or_else(|| panic!("{call}"));
+        let (name, rest) = call.split_once("', ").expect("a name");
         let (value, rest) = rest.split_once("', ").expect("a value");
+        let value = value.trim_start_matches('E').trim_start_matches('\'');
         (name.to_owned(), value.to_owned(), rest.starts_with("false"))
     };
     text.split("set_config('").skip(1).map(parse).collect()
@@ -220,13 +227,19 @@ fn nothing_is_left_on_the_connection_for_a_poolers_next_client() {
     run(&["run", "--single-transaction"]).ok();
     shop.migration("3_c", "SELECT 1 / 0;", "SELECT 1;");
     run(&["run"]).exits(1);
-    let found = shop.texts("SELECT schemaname AS text FROM pg_tables WHERE tablename IN ('one', 'two')");
+    let found =
+        shop.texts("SELECT schemaname AS text FROM pg_tables WHERE tablename IN ('one', 'two')");
     assert_eq!(found, ["x", "x"]);
 
     let text = ear.text();
     let all = settings(&text);
-    let ours = all.iter().filter(|(name, value, _)| name == "search_path" && value.contains('x'));
-    assert!(ours.clone().count() >= 5, "the proxy has heard it all: {all:?}");
+    let ours = all
+        .iter()
+        .filter(|(name, value, _)| name == "search_path" && value.contains('x'));
+    assert!(
+        ours.clone().count() >= 5,
+        "the proxy has heard it all: {all:?}"
+    );
     // The session only ever gets back what it came with.
     let came_with = |name: &str| match name {
         "search_path" => "\"$user\", public",
@@ -237,9 +250,7 @@ fn nothing_is_left_on_the_connection_for_a_poolers_next_client() {
     for (name, value, _) in all.iter().filter(|(_, _, session)| *session) {
         assert_eq!(value, came_with(name), "{name}");
     }
-    let plain = |line: &&str| {
-        line.starts_with("SET ") && !line.starts_with("SET LOCAL ")
-    };
+    let plain = |line: &&str| line.starts_with("SET ") && !line.starts_with("SET LOCAL ");
     let others: Vec<&str> = text.lines().filter(plain).collect();
     assert!(others.is_empty(), "{others:?}");
     assert!(!text.contains("pg_try_advisory_lock"), "no session's lock");
