@@ -78,3 +78,12 @@ pub(crate) fn host() -> Result<String> {
         .map(String::from)
         .context("`rustc -vV` names no host")
 }
+
+/// Cargo's home directory.
+pub(crate) fn home() -> Result<PathBuf> {
+    if let Some(home) = env::var_os("CARGO_HOME").filter(|home| !home.is_empty()) {
+        return Ok(home.into());
+    }
+    let home = env::home_dir().context("there is no home directory")?;
+    Ok(home.join(".cargo"))
+}

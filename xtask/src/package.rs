@@ -91,6 +91,7 @@ fn build(root: &Path, published: &[&Package]) -> Result<()> {
     fetch.args(["fetch", "--locked", "--target", &cargo::host()?]);
     cargo::run(fetch)?;
 
+    forget_earlier_packages(root, published)?;
     let mut command = cargo::command(root);
     command.args(["package", "--offline"]);
     for package in published {
@@ -105,6 +106,48 @@ fn build(root: &Path, published: &[&Package]) -> Result<()> {
         command.arg("--allow-dirty");
     }
     cargo::run(command)
+}
+
+/// Cargo takes a package of one version for the same one for ever: its source,
+/// unpacked in Cargo's home for the registry that it lays over the real one,
+/// and what was compiled from it. Between releases ours changes under its
+/// version, and the build would be of some earlier day's.
+fn forget_earlier_packages(root: &Path, published: &[&Package]) -> Result<()> {
+    let mut clean = cargo::command(root);
+    clean.args(["clean", "--quiet"]);
+    for package in published {
+        clean.args(["-p", package.name.as_str()]);
+    }
+    cargo::run(clean)?;
+    for kind in ["src", "cache"] {
+        let Ok(registries) = fs::read_dir(cargo::home()?.join("registry").join(kind)) else {
+            continue;
+        };
+        for registry in registries {
+            let registry = registry.context("failed to list Cargo's registries")?;
+            // Those without a host are such overlays.
+            if !registry.file_name().to_string_lossy().starts_with('-') {
+                continue;
+            }
+            for package in published {
+                let name = format!("{}-{}", package.name, package.version);
+                remove(&registry.path().join(&name))?;
+                remove(&registry.path().join(format!("{name}.crate")))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() {
+        fs::remove_dir_all(path)
+    } else if path.exists() {
+        fs::remove_file(path)
+    } else {
+        return Ok(());
+    };
+    removed.with_context(|| format!("failed to remove {}", path.display()))
 }
 
 /// What is missing in the package that Cargo has just made.
