@@ -310,17 +310,24 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
+    /// Begins the step `n` (from 0) of a plan, unless somebody asked to stop.
+    fn start(&self, plan: &Plan, n: usize) -> Result<(Instant, Prepared), Error> {
+        self.heed_interrupt()?;
+        let step = &plan.steps[n];
+        (self.tell)(Event::Started {
+            step,
+            number: n + 1,
+            total: plan.steps.len(),
+        });
+        let began = Instant::now();
+        let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
+        Ok((began, prepared))
+    }
+
     /// Each migration in its own transaction, or by its steps.
     fn each(&mut self, plan: &Plan, tries: u32) -> Result<(usize, Went), Error> {
         for (n, step) in plan.steps.iter().enumerate() {
-            self.heed_interrupt()?;
-            (self.tell)(Event::Started {
-                step,
-                number: n + 1,
-                total: plan.steps.len(),
-            });
-            let began = Instant::now();
-            let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
+            let (began, prepared) = self.start(plan, n)?;
             let statements = prepared.script.statements.len();
             match prepared.mode {
                 RunMode::Transaction => {

@@ -89,6 +89,19 @@ where
             .map_err(DatabaseError::from)
     }
 
+    /// Sends what takes the lock; `granted` is what having it means.
+    fn claim_by(&mut self, sql: &str, granted: Claim) -> Result<Claim, DatabaseError> {
+        let Err(error) = self.execute(sql) else {
+            return Ok(granted);
+        };
+        self.rollback();
+        if error.message.contains(LOCK_NOT_OURS) {
+            Ok(Claim::Busy)
+        } else {
+            Err(error)
+        }
+    }
+
     fn rows<R>(&mut self, sql: &str) -> Result<Vec<R>, DatabaseError>
     where
         R: diesel::deserialize::QueryableByName<Pg> + 'static,
@@ -206,17 +219,7 @@ where
             self.lock_or_raise(""),
             self.store.create_tables()
         );
-        match self.execute(&sql) {
-            Ok(()) => Ok(Claim::Fresh),
-            Err(error) => {
-                self.rollback();
-                if error.message.contains(LOCK_NOT_OURS) {
-                    Ok(Claim::Busy)
-                } else {
-                    Err(error)
-                }
-            }
-        }
+        self.claim_by(&sql, Claim::Fresh)
     }
 
     fn release(&mut self) {
@@ -281,17 +284,7 @@ where
 
     fn begin_run(&mut self) -> Result<Claim, DatabaseError> {
         let sql = format!("{}{}", self.begin_transaction(), self.lock_or_raise(""));
-        match self.execute(&sql) {
-            Ok(()) => Ok(Claim::Ready),
-            Err(error) => {
-                self.rollback();
-                if error.message.contains(LOCK_NOT_OURS) {
-                    Ok(Claim::Busy)
-                } else {
-                    Err(error)
-                }
-            }
-        }
+        self.claim_by(&sql, Claim::Ready)
     }
 
     fn apply_in_run(&mut self, work: &Work<'_>, pace: Pace) -> Result<Outcome, Stop> {

@@ -1,10 +1,7 @@
 //! `--single-transaction`: the whole plan in one transaction, all or nothing.
 
-use std::time::Instant;
-
 use migrate_core::Plan;
 
-use super::prepare::prepare;
 use super::{Done, Run, Went, lock_timeout};
 use crate::backend::{Claim, Outcome, Pace, Stop};
 use crate::error::{Error, Remains};
@@ -60,14 +57,7 @@ impl Run<'_> {
     ) -> Result<Ended, Error> {
         let mut finished = Vec::new();
         for (n, step) in plan.steps.iter().enumerate() {
-            self.heed_interrupt()?;
-            (self.tell)(Event::Started {
-                step,
-                number: n + 1,
-                total: plan.steps.len(),
-            });
-            let began = Instant::now();
-            let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
+            let (began, prepared) = self.start(plan, n)?;
             let pace = match slowly {
                 Some((at, pace)) if at == n => pace,
                 _ => Pace::Batch,
