@@ -10,7 +10,7 @@ mod refusal;
 use std::fmt;
 use std::ops::Range;
 
-use crate::split::{Opening, Pieces, PlaceCursor, pieces};
+use crate::split::{Opening, Pieces, PlaceCursor, pieces, under_settings};
 use crate::{Dialect, Place, Statement, StatementKind};
 use control::Control;
 pub use refusal::{Refusal, RefusalKind};
@@ -53,7 +53,8 @@ pub enum Note {
         /// Where it stands.
         place: Place,
     },
-    /// MySQL commits before this statement, in the middle of a transaction.
+    /// MySQL commits at this statement, in the middle of a transaction, whose
+    /// statements are therefore steps of their own.
     ImplicitCommit {
         /// Where it stands.
         place: Place,
@@ -82,7 +83,7 @@ impl fmt::Display for Note {
                 "SQLite ignores PRAGMA foreign_keys in a transaction; set `run_in_transaction = false` in metadata.toml"
             }
             Self::ImplicitCommit { .. } => {
-                "MySQL commits before this statement: the BEGIN … COMMIT around it is not atomic"
+                "MySQL commits at this statement, or may: each statement of the BEGIN … COMMIT around it is a step of its own"
             }
         })
     }
@@ -156,6 +157,27 @@ struct Admission<'t> {
     places: PlaceCursor<'t>,
 }
 
+/// A transaction of the file's own that is being read.
+struct Open {
+    begin: Statement,
+    inside: Vec<Statement>,
+    /// Those that set savepoints or go back to them, with their first words.
+    savepoints: Vec<(Statement, String)>,
+    /// Where MySQL commits for the first time, if it does.
+    commit: Option<Place>,
+}
+
+impl Open {
+    fn at(begin: Statement) -> Self {
+        Self {
+            begin,
+            inside: Vec::new(),
+            savepoints: Vec::new(),
+            commit: None,
+        }
+    }
+}
+
 /// Whether a statement runs in a transaction, ours or the file's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Transaction {
@@ -176,8 +198,9 @@ impl Admission<'_> {
     fn transaction(&mut self, mut statements: Vec<Statement>) -> Vec<Statement> {
         let mut controls = Vec::new();
         for (index, statement) in statements.iter().enumerate() {
-            let opening = Opening::of(&self.text[statement.range.clone()], self.dialect);
-            match control::read(&self.text[statement.range.clone()], &opening, self.dialect) {
+            let text = under_settings(&self.text[statement.range.clone()], self.dialect);
+            let opening = Opening::of(text, self.dialect);
+            match control::read(text, &opening, self.dialect) {
                 // These are balanced within the transaction, or the server
                 // says that they aren't.
                 Some(Control::Savepoint) | None => {
@@ -211,52 +234,53 @@ impl Admission<'_> {
         statements
     }
 
-    /// The statements with each BEGIN … COMMIT made one of them.
+    /// The statements with each BEGIN … COMMIT made one of them, unless MySQL
+    /// would commit within.
     fn steps(&mut self, statements: Vec<Statement>) -> Vec<Statement> {
         let mut steps = Vec::with_capacity(statements.len());
-        let mut open: Option<Statement> = None;
+        let mut open: Option<Open> = None;
         for statement in statements {
-            let opening = Opening::of(&self.text[statement.range.clone()], self.dialect);
-            let control =
-                control::read(&self.text[statement.range.clone()], &opening, self.dialect);
+            let text = under_settings(&self.text[statement.range.clone()], self.dialect);
+            let opening = Opening::of(text, self.dialect);
+            let control = control::read(text, &opening, self.dialect);
             let words = || opening.words(3);
-            match (control, open.take()) {
+            match (control, &mut open) {
                 (None, Some(block)) => {
                     self.contents(&statement, &opening, Transaction::Inside);
-                    open = Some(block);
+                    if block.commit.is_none() && self.may_commit(&statement, &opening) {
+                        block.commit = Some(statement.place);
+                    }
+                    block.inside.push(statement);
                 }
                 (None, None) => {
                     self.contents(&statement, &opening, Transaction::Outside);
                     steps.push(statement);
                 }
-                (Some(Control::Begin { .. }), None) => open = Some(statement),
-                (Some(Control::Begin { .. }), Some(block)) => {
+                (Some(Control::Begin { .. }), None) => open = Some(Open::at(statement)),
+                (Some(Control::Begin { .. }), Some(_)) => {
                     self.refuse(
                         &statement,
                         RefusalKind::NestedTransaction { words: words() },
                     );
-                    open = Some(block);
                 }
-                (Some(Control::Commit { plain: true }), Some(block)) => {
-                    let range = block.range.start..statement.range.end;
-                    steps.push(Statement {
-                        range,
-                        place: block.place,
-                        kind: StatementKind::Block,
-                    });
+                (Some(Control::Commit { plain: true }), Some(_)) => {
+                    if let Some(block) = open.take() {
+                        self.close(block, &statement, &mut steps);
+                    }
                 }
-                (Some(Control::Savepoint), Some(block)) => open = Some(block),
+                (Some(Control::Savepoint), Some(block)) => {
+                    block.savepoints.push((statement, words()))
+                }
                 // What SET TRANSACTION does to the file's own transaction is
                 // its own affair.
-                (Some(Control::Mode { session: false }), Some(block)) => open = Some(block),
-                (Some(Control::Mode { .. }), block) => {
+                (Some(Control::Mode { session: false }), Some(_)) => {}
+                (Some(Control::Mode { .. }), _) => {
                     self.refuse(&statement, RefusalKind::TransactionMode { words: words() });
-                    open = block;
                 }
                 (Some(Control::Commit { plain: true } | Control::Savepoint), None) => {
                     self.refuse(&statement, RefusalKind::NoTransaction { words: words() });
                 }
-                (Some(Control::Commit { plain: false } | Control::Other), block) => {
+                (Some(Control::Commit { plain: false } | Control::Other), _) => {
                     self.refuse(
                         &statement,
                         RefusalKind::TransactionControl {
@@ -264,19 +288,43 @@ impl Admission<'_> {
                             mode: self.mode,
                         },
                     );
-                    open = block;
                 }
             }
         }
-        if let Some(begin) = open {
-            self.refuse(&begin, RefusalKind::NeverCommitted);
+        if let Some(block) = open {
+            self.refuse(&block.begin, RefusalKind::NeverCommitted);
         }
         steps
     }
 
+    /// Makes a step of a transaction, or one of each of its statements: what
+    /// ran before the commit in its middle would run twice after a crash.
+    fn close(&mut self, block: Open, commit: &Statement, steps: &mut Vec<Statement>) {
+        let Some(place) = block.commit else {
+            steps.push(Statement {
+                range: block.begin.range.start..commit.range.end,
+                place: block.begin.place,
+                kind: StatementKind::Block,
+            });
+            return;
+        };
+        self.notes.push(Note::ImplicitCommit { place });
+        for (savepoint, words) in block.savepoints {
+            self.refuse(&savepoint, RefusalKind::LostTransaction { words });
+        }
+        steps.extend(block.inside);
+    }
+
+    /// Whether MySQL commits at the statement, as far as we can tell.
+    fn may_commit(&self, statement: &Statement, opening: &Opening<'_>) -> bool {
+        self.dialect == Dialect::MySql
+            && statement.kind != StatementKind::Dml
+            && !forbidden::stays_in_transaction(opening)
+    }
+
     /// Judges a statement that doesn't control transactions.
     fn contents(&mut self, statement: &Statement, opening: &Opening<'_>, transaction: Transaction) {
-        let text = &self.text[statement.range.clone()];
+        let text = under_settings(&self.text[statement.range.clone()], self.dialect);
         if let Some(kind) = forbidden::anywhere(text, opening, self.dialect) {
             self.refuse(statement, kind);
         }
@@ -295,9 +343,6 @@ impl Admission<'_> {
         let place = statement.place;
         if self.dialect == Dialect::Sqlite && forbidden::sets_pragma(opening, &["foreign_keys"]) {
             self.notes.push(Note::PragmaIgnored { place });
-        }
-        if self.dialect == Dialect::MySql && forbidden::commits(opening) {
-            self.notes.push(Note::ImplicitCommit { place });
         }
     }
 }

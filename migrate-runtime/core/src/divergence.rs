@@ -90,6 +90,15 @@ impl Divergence {
         }
     }
 
+    /// Which of its files it is about.
+    #[must_use]
+    pub fn direction(&self) -> Direction {
+        match self {
+            Self::HalfApplied { direction, .. } | Self::InDoubt { direction, .. } => *direction,
+            Self::Edited { .. } | Self::Missing { .. } | Self::OutOfOrder { .. } => Direction::Up,
+        }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn help(&self) -> String {

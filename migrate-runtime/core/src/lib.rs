@@ -22,7 +22,7 @@ mod version;
 pub use admit::{Note, Refusal, RefusalKind, RunMode, Script};
 pub use catalog::{
     Catalog, CatalogError, CatalogFinding, CatalogProblem, CatalogWarning, DownScript, Migration,
-    ReadError, ReadProblem,
+    ReadError, ReadProblem, SameVersion,
 };
 pub use checksum::{Checksum, ChecksumError};
 pub use dialect::{Dialect, UnknownDialect};
@@ -34,7 +34,10 @@ pub use plan::{
     Down, Goal, Note as PlanNote, OutOfOrder, Plan, PlanError, Policy, Resume, Step, Up, plan,
 };
 pub use selector::{Selector, SelectorError, find};
-pub use split::{SplitError, Statement, StatementKind, Unterminated, split};
+pub use split::{
+    Lexeme, SplitError, Statement, StatementKind, Unterminated, lexemes, lost_with_session,
+    session_statements, sets_session, split, under_settings,
+};
 pub use state::{Entry, State, inspect};
 pub use text::{TextError, decode};
 pub use token::{Token, TokenKind, Tokens, tokenize};

@@ -7,6 +7,7 @@ mod body;
 mod kind;
 mod phrase;
 mod place_cursor;
+mod session;
 
 use std::fmt;
 use std::ops::Range;
@@ -15,8 +16,10 @@ use crate::token::{Token, Tokens, executable_text, tokenize};
 use crate::{Dialect, Place, TokenKind};
 use body::Body;
 pub(crate) use kind::outside_transaction;
-pub(crate) use phrase::{Lexeme, Opening, lexemes};
+pub(crate) use phrase::Opening;
+pub use phrase::{Lexeme, lexemes, under_settings};
 pub(crate) use place_cursor::PlaceCursor;
+pub use session::{lost_with_session, session_statements, sets_session};
 
 /// One statement of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -49,12 +49,15 @@ pub(super) fn sets_pragma(opening: &Opening<'_>, names: &[&str]) -> bool {
         .any(|pair| names.iter().any(|name| pair[0].is(name)) && matches!(pair[1].text, "=" | "("))
 }
 
-/// Whether MySQL commits before it.
-pub(super) fn commits(opening: &Opening<'_>) -> bool {
-    let temporary =
-        opening.starts("CREATE [OR] [REPLACE] TEMPORARY") || opening.starts("DROP TEMPORARY");
-    opening.starts("CREATE|ALTER|DROP|TRUNCATE|RENAME|GRANT|REVOKE|ANALYZE|OPTIMIZE|REPAIR|FLUSH")
-        && !temporary
+/// Whether MySQL leaves an open transaction alone at a statement that is no
+/// DML. What we don't know may commit: a procedure, a plugin, newer syntax.
+pub(super) fn stays_in_transaction(opening: &Opening<'_>) -> bool {
+    let temporary = opening.starts("CREATE [OR] [REPLACE] TEMPORARY TABLE")
+        || opening.starts("DROP TEMPORARY TABLE|TABLES|SEQUENCE");
+    let sets = opening.starts("SET")
+        && !opening.starts("SET PASSWORD")
+        && !opening.starts("SET DEFAULT ROLE");
+    temporary || sets || opening.starts("USE|SHOW|DESCRIBE|DESC|EXPLAIN|PREPARE|DEALLOCATE|HANDLER")
 }
 
 fn postgres(statement: &str, opening: &Opening<'_>) -> Option<RefusalKind> {
@@ -91,6 +94,9 @@ fn mysql(statement: &str, opening: &Opening<'_>) -> Option<RefusalKind> {
         return Some(RefusalKind::LockTables {
             words: opening.words(2),
         });
+    }
+    if opening.starts("LOAD DATA|XML [LOW_PRIORITY|CONCURRENT] LOCAL") {
+        return Some(RefusalKind::LoadDataLocal);
     }
     if !opening.starts("CREATE|ALTER|DROP|GRANT|REVOKE") {
         return call(

@@ -53,6 +53,12 @@ pub enum RefusalKind {
         /// Its first words.
         words: String,
     },
+    /// A savepoint in a transaction that MySQL commits in its middle.
+    #[error("`{words}` stands in a transaction that MySQL commits at a statement within")]
+    LostTransaction {
+        /// Its first words.
+        words: String,
+    },
     /// A statement that can't run in a transaction, in one.
     #[error("{what} cannot run inside a transaction")]
     NeedsNoTransaction {
@@ -68,6 +74,9 @@ pub enum RefusalKind {
     /// `COPY … TO STDOUT`.
     #[error("COPY TO STDOUT needs a client that takes the rows")]
     CopyToStdout,
+    /// `LOAD DATA LOCAL`.
+    #[error("LOAD DATA LOCAL needs a client that sends the file")]
+    LoadDataLocal,
     /// A command of psql.
     #[error("`{command}` is a command of psql, not SQL")]
     PsqlMetaCommand {
@@ -138,6 +147,9 @@ impl RefusalKind {
             Self::NestedTransaction { .. } => {
                 "use SAVEPOINT, or commit the first transaction before"
             }
+            Self::LostTransaction { .. } => {
+                "keep what changes rows in a BEGIN … COMMIT of its own, without CREATE, ALTER, DROP or CALL"
+            }
             Self::NeedsNoTransaction {
                 mode: RunMode::Transaction,
                 ..
@@ -148,7 +160,7 @@ impl RefusalKind {
                 mode: RunMode::Steps,
                 ..
             } => "move it out of the BEGIN … COMMIT",
-            Self::CopyFromStdin => "write the rows as INSERT … VALUES",
+            Self::CopyFromStdin | Self::LoadDataLocal => "write the rows as INSERT … VALUES",
             Self::CopyToStdout => "a migration has no output: remove it",
             Self::PsqlMetaCommand { .. }
             | Self::MysqlClientCommand { .. }
@@ -161,7 +173,8 @@ impl RefusalKind {
                  ends with the transaction"
             }
             Self::LockTables { .. } => {
-                "remove it: the migration lock already keeps other migrations out"
+                "remove it and its UNLOCK TABLES: the migration lock already keeps other migrations out; mysqldump \
+                 omits both with --skip-add-locks"
             }
         }
     }

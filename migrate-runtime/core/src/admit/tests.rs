@@ -357,9 +357,92 @@ fn what_may_surprise_is_noted() {
         note(
             MySql,
             Steps,
-            "begin; insert into t values (1);\ncreate table a (b int); commit"
+            "begin; insert into t values (1);\ncreate table a (b int); drop table c; commit"
         ),
         [Note::ImplicitCommit { place: place(2, 1) }]
+    );
+}
+
+#[test]
+fn a_block_in_which_mysql_commits_is_as_many_steps_as_it_has_statements() {
+    let kinds = |text: &str| -> Vec<(StatementKind, String)> {
+        let script = Script::admit(text, MySql, Steps).unwrap();
+        let noted = script.notes.len();
+        let steps: Vec<_> = script
+            .statements
+            .into_iter()
+            .map(|s| (s.kind, text[s.range].to_owned()))
+            .collect();
+        let blocks = steps.iter().any(|(kind, _)| *kind == StatementKind::Block);
+        assert_eq!(noted, usize::from(!blocks), "{text}");
+        steps
+    };
+    for inner in [
+        "create table a (b int)",
+        "/*!40000 ALTER TABLE `t` DISABLE KEYS */",
+        "truncate t",
+        "call p()",
+        "execute s",
+        "set password = password('a')",
+        "create or replace table a (b int)",
+        "frobnicate",
+        "set statement lock_wait_timeout = 1 for alter table t add a int",
+    ] {
+        let text = format!(
+            "start transaction;\ninsert into t values (1);\n{inner};\ndelete from t;\ncommit;"
+        );
+        let steps = kinds(&text);
+        assert_eq!(
+            steps,
+            [
+                (StatementKind::Dml, "insert into t values (1)".to_owned()),
+                (StatementKind::Alone, inner.to_owned()),
+                (StatementKind::Dml, "delete from t".to_owned()),
+            ]
+        );
+    }
+    for inner in [
+        "update t set a = 1",
+        "set foreign_key_checks = 0",
+        "set @a = 1",
+        "savepoint a; delete from u; rollback to a",
+        "create temporary table a (b int)",
+        "drop temporary table a",
+        "show tables",
+        "set statement max_statement_time = 1 for delete from t",
+        "load data infile 'a' into table t",
+    ] {
+        let text = format!("begin; insert into t values (1); {inner}; commit");
+        assert_eq!(kinds(&text), [(StatementKind::Block, text.clone())]);
+    }
+    assert_eq!(
+        refused(
+            MySql,
+            Steps,
+            "begin; savepoint a; create table b (c int); rollback to a; commit"
+        ),
+        [
+            "1:8 `savepoint a` stands in a transaction that MySQL commits at a statement within",
+            "1:45 `rollback to a` stands in a transaction that MySQL commits at a statement within",
+        ]
+    );
+    // The others' blocks may hold DDL.
+    let text = "begin; create table a (b int); commit";
+    assert_eq!(admitted(Postgres, Steps, text), Ok(vec![text]));
+}
+
+#[test]
+fn what_a_mysql_setting_runs_is_judged_like_any_other() {
+    assert_eq!(
+        refused(
+            MySql,
+            Steps,
+            "set statement lock_wait_timeout = 1 for lock tables a write;\nload data local infile 'a' into table t"
+        ),
+        [
+            "1:1 `lock tables` would lock the migration's own tables out",
+            "2:1 LOAD DATA LOCAL needs a client that sends the file",
+        ]
     );
 }
 

@@ -53,6 +53,8 @@ enum Header {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Before {
     Begin,
+    /// NOT, as in BEGIN NOT ATOMIC.
+    Not,
     Each,
     Equals,
     Dot,
@@ -181,9 +183,8 @@ fn opening(word: &str, before: Before, dialect: Dialect) -> Phase {
         Dialect::Sqlite if is("QUERY PLAN CREATE TEMP TEMPORARY") => Phase::Opening,
         Dialect::Sqlite if is("TRIGGER") => Phase::Header(Header::SqliteTrigger),
         // MariaDB's BEGIN NOT ATOMIC; any other BEGIN begins a transaction.
-        Dialect::MySql if before == Before::Begin && is("NOT") => {
-            Phase::Inside(Blocks::opened_by("BEGIN"))
-        }
+        Dialect::MySql if before == Before::Begin && is("NOT") => Phase::Opening,
+        Dialect::MySql if before == Before::Not => Phase::Inside(Blocks::opened_by("BEGIN")),
         Dialect::MySql if before == Before::Begin => Phase::Plain,
         Dialect::MySql if is("OR REPLACE DEFINER AGGREGATE SQL SECURITY INVOKER") => Phase::Opening,
         Dialect::MySql if is("PROCEDURE FUNCTION PACKAGE") => Phase::Header(Header::Routine),
@@ -200,6 +201,7 @@ impl Before {
             "." => Self::Dot,
             _ if kind != TokenKind::Word => Self::Other,
             _ if is_one_of(text, "BEGIN") => Self::Begin,
+            _ if is_one_of(text, "NOT") => Self::Not,
             _ if is_one_of(text, "EACH") => Self::Each,
             _ if is_one_of(text, "CHARACTER CHAR RETURNS") => Self::Type,
             _ => Self::Other,

@@ -3,11 +3,13 @@
 //! stands alone.
 
 use super::StatementKind;
-use super::phrase::{Opening, lexemes};
-use crate::Dialect;
+use super::phrase::{Opening, lexemes, under_settings};
+use crate::token::tokenize;
+use crate::{Dialect, TokenKind};
 
 /// The kind of one statement.
 pub(crate) fn classify(statement: &str, dialect: Dialect) -> StatementKind {
+    let statement = under_settings(statement, dialect);
     let opening = Opening::of(statement, dialect);
     match dialect {
         Dialect::Postgres => postgres(statement, &opening),
@@ -168,14 +170,39 @@ fn mysql(statement: &str, opening: &Opening<'_>) -> StatementKind {
         .lexemes()
         .first()
         .is_some_and(|first| first.text == "(");
+    if may_be_empty(statement) {
+        return StatementKind::Alone;
+    }
     if query
         || opening.starts(DML)
+        || opening.starts("LOAD DATA|XML")
         || (opening.starts("SET") && sets_only_user_variables(statement))
     {
         return StatementKind::Dml;
     }
     // All DDL commits, and so does much else.
     StatementKind::Alone
+}
+
+/// Whether some server skips all of the statement, as it stands in executable
+/// comments of a version: MariaDB those of MySQL 5.7 and later, MySQL all of
+/// MariaDB's. Alone that is harmless, but an error in the middle of a batch.
+fn may_be_empty(statement: &str) -> bool {
+    let mut skipped = false;
+    for token in tokenize(statement, Dialect::MySql).filter(|token| !token.is_blank()) {
+        let text = &statement[token.range];
+        if token.kind != TokenKind::Hint {
+            return false;
+        }
+        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+        skipped |= match text.strip_prefix("/*!") {
+            Some(inner) => inner[..digits(inner)]
+                .parse::<u32>()
+                .is_ok_and(|version| version >= 50_700),
+            None => true,
+        };
+    }
+    skipped
 }
 
 /// `SET @a = 1, @b = 2`: other variables may not be set in a transaction, or

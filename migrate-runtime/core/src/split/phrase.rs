@@ -6,21 +6,24 @@ use crate::{Dialect, TokenKind};
 
 /// A token that means something, with its text.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Lexeme<'t> {
-    pub(crate) kind: TokenKind,
-    pub(crate) text: &'t str,
+pub struct Lexeme<'t> {
+    /// What it is.
+    pub kind: TokenKind,
+    /// As it is written.
+    pub text: &'t str,
 }
 
 impl Lexeme<'_> {
     /// Whether it is this keyword, in any case.
-    pub(crate) fn is(&self, keyword: &str) -> bool {
+    #[must_use]
+    pub fn is(&self, keyword: &str) -> bool {
         self.kind == TokenKind::Word && self.text.eq_ignore_ascii_case(keyword)
     }
 }
 
 /// The lexemes of a statement, without blanks and hints. What stands in
 /// MySQL's executable comments is read as the server reads it.
-pub(crate) fn lexemes(statement: &str, dialect: Dialect) -> impl Iterator<Item = Lexeme<'_>> {
+pub fn lexemes(statement: &str, dialect: Dialect) -> impl Iterator<Item = Lexeme<'_>> {
     tokenize(statement, dialect)
         .filter(|token| !token.is_blank())
         .flat_map(move |token| {
@@ -44,6 +47,30 @@ pub(crate) fn lexemes(statement: &str, dialect: Dialect) -> impl Iterator<Item =
             });
             plain.into_iter().chain(inner)
         })
+}
+
+/// The statement that MariaDB's `SET STATEMENT … FOR …` runs; others as they
+/// are.
+#[must_use]
+pub fn under_settings(statement: &str, dialect: Dialect) -> &str {
+    if dialect != Dialect::MySql || !Opening::of(statement, dialect).starts("SET STATEMENT") {
+        return statement;
+    }
+    let mut depth = 0_usize;
+    for token in tokenize(statement, dialect) {
+        match &statement[token.range.clone()] {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            word if depth == 0
+                && token.kind == TokenKind::Word
+                && word.eq_ignore_ascii_case("FOR") =>
+            {
+                return statement[token.range.end..].trim_ascii_start();
+            }
+            _ => {}
+        }
+    }
+    statement
 }
 
 /// How many lexemes tell what a statement is.

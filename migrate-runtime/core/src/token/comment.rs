@@ -56,6 +56,12 @@ pub(super) fn scan_start(bytes: &[u8], start: usize, dialect: Dialect) -> Option
         (b'-', b'-') => Some(Opening::Line),
         (b'#', _) if dialect == Dialect::MySql => Some(Opening::Line),
         (b'/', b'*') => Some(match (dialect, &bytes[start + 2..]) {
+            // mariadb-dump speaks to its client in these: no server is as new.
+            (Dialect::MySql, [b'!', rest @ ..] | [b'M', b'!', rest @ ..])
+                if rest.starts_with(b"999999") =>
+            {
+                Opening::Block
+            }
             (Dialect::MySql, [b'!', ..] | [b'M', b'!', ..]) => Opening::Executable,
             (Dialect::MySql | Dialect::Postgres, [b'+', ..]) => Opening::Hint,
             _ => Opening::Block,

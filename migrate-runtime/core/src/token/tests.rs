@@ -134,6 +134,7 @@ fn mysql_knows_backslashes_hashes_and_executable_comments() {
             ),
             ("/*M!100 a */ /*+ b */", "h⟨/*M!100 a */⟩ h⟨/*+ b */⟩"),
             ("/*! open", "h!⟨/*! open⟩"),
+            ("/*M!999999\\- a */ b", "-⟨/*M!999999\\- a */⟩ w⟨b⟩"),
             (
                 "@a @@global.b @'c' root@localhost",
                 "p⟨@a⟩ p⟨@@global.b⟩ o⟨@⟩ s⟨'c'⟩ w⟨root⟩ p⟨@localhost⟩",
