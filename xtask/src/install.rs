@@ -1,12 +1,13 @@
 //! `cargo xtask install`: what the build and the tests need from the system.
 //! As root on Debian what is missing is installed; anywhere else it is named.
 
+use std::env;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::servers::postgres;
+use crate::servers::{mariadb, postgres};
 use crate::{account, program};
 
 /// Options of `install`.
@@ -57,6 +58,30 @@ const NEEDS: &[Need] = &[
         what: "PostgreSQL's server and client programs",
         packages: &["postgresql"],
         is_there: || postgres::find_programs().is_some(),
+    },
+    Need {
+        what: "MariaDB's server and client programs",
+        packages: &["mariadb-server", "mariadb-client"],
+        is_there: mariadb::is_installed,
+    },
+    Need {
+        // For the certificates of the tests' MariaDB.
+        what: "the openssl program",
+        packages: &["openssl"],
+        is_there: || program::succeeds("openssl", &["version"]),
+    },
+    Need {
+        // Only the tests link it: Diesel's own connection to MySQL, which is
+        // the oracle there and what a service may bring.
+        what: "MySQL's or MariaDB's client library with its headers",
+        packages: &["libmariadb-dev", "pkg-config"],
+        is_there: || {
+            let knows = |library| program::succeeds("pkg-config", &["--exists", library]);
+            env::var_os("MYSQLCLIENT_LIB_DIR").is_some()
+                || knows("libmariadb")
+                || knows("mysqlclient")
+                || program::succeeds("mysql_config", &["--version"])
+        },
     },
 ];
 

@@ -3,6 +3,8 @@
 //! the supervisor's standard input stops them; the kernel does that for a
 //! process that was killed, so nothing outlives a run.
 
+mod home;
+pub(crate) mod mariadb;
 pub(crate) mod postgres;
 
 use std::collections::BTreeMap;

@@ -5,11 +5,13 @@
 
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
 
 use crate::account;
+use crate::servers::mariadb::Mariadb;
 use crate::servers::postgres::Postgres;
 use crate::servers::{Durability, Variables};
 
@@ -37,9 +39,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn serve(directory: &Path, durability: Durability) -> Result<()> {
-    let postgres = Postgres::start(&directory.join("postgres"), durability)?;
+    let (postgres, mariadb) = start(directory, durability)?;
     let mut variables = Variables::new();
     variables.extend(postgres.variables());
+    variables.extend(mariadb.variables());
     let mut answer = serde_json::to_string(&variables)?;
     answer.push('\n');
     let mut stdout = io::stdout().lock();
@@ -49,4 +52,17 @@ fn serve(directory: &Path, durability: Durability) -> Result<()> {
     // Ends when the other side closes the pipe or dies, whatever killed it.
     io::stdin().lock().read_to_end(&mut Vec::new())?;
     Ok(())
+}
+
+/// Starts both at once: each spends its time waiting for its own programs.
+fn start(directory: &Path, durability: Durability) -> Result<(Postgres, Mariadb)> {
+    thread::scope(|scope| {
+        let postgres = scope.spawn(|| Postgres::start(&directory.join("postgres"), durability));
+        let mariadb = Mariadb::start(&directory.join("mariadb"), durability);
+        let postgres = postgres
+            .join()
+            .map_err(|_| anyhow!("starting PostgreSQL panicked"))?;
+        // Neither is left running where the other did not come up.
+        Ok((postgres?, mariadb?))
+    })
 }

@@ -119,7 +119,10 @@ fn selects_packages(arguments: &[String]) -> bool {
 
 /// A developer's own databases must not be what the tests run against.
 fn would_mislead(variable: &str) -> bool {
-    variable.starts_with("PG") || variable.ends_with("DATABASE_URL")
+    // What the build of Diesel's MySQL connection reads begins with MYSQLCLIENT.
+    variable.starts_with("PG")
+        || variable.starts_with("MYSQL_")
+        || variable.ends_with("DATABASE_URL")
 }
 
 #[cfg(test)]
@@ -150,7 +153,9 @@ mod tests {
     #[test]
     fn a_developers_own_database_stays_out_of_the_tests() {
         assert!(would_mislead("PGHOST"));
+        assert!(would_mislead("MYSQL_PWD"));
         assert!(would_mislead("CART_DATABASE_URL"));
+        assert!(!would_mislead("MYSQLCLIENT_LIB_DIR"));
         assert!(!would_mislead("PATH"));
     }
 }

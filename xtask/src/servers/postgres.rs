@@ -2,20 +2,14 @@
 //! stopped. Everything about it lies in one directory, which its caller owns
 //! and removes.
 
-use std::collections::hash_map::RandomState;
-use std::fs::{self, File};
-use std::hash::{BuildHasher, Hasher};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
-use std::{env, io};
+use std::{env, fs};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result};
 
 use super::Durability;
-use crate::account::{self, Account};
+use super::home::{Home, random_word};
 
 /// The superuser's URL, for the tests.
 const URL_VARIABLE: &str = "MIGRATE_TEST_POSTGRES";
@@ -23,9 +17,6 @@ const URL_VARIABLE: &str = "MIGRATE_TEST_POSTGRES";
 const PROGRAMS_VARIABLE: &str = "MIGRATE_TEST_POSTGRES_BIN";
 
 const PROGRAMS: [&str; 5] = ["initdb", "postgres", "pg_ctl", "psql", "pg_dump"];
-const READY_WITHIN: Duration = Duration::from_secs(60);
-/// Another process may take the free port before the server does.
-const ATTEMPTS: usize = 3;
 
 /// The directory of PostgreSQL's programs: on PATH, or where Debian keeps
 /// them, the newest version first.
@@ -47,12 +38,11 @@ pub(crate) struct Postgres {
     port: u16,
 }
 
-/// Where a server lives, and as whom.
-#[derive(Debug, Clone)]
+/// Where a server lives, and what runs there.
+#[derive(Debug)]
 struct Site {
     programs: PathBuf,
-    directory: PathBuf,
-    account: Option<Account>,
+    home: Home,
     password: String,
 }
 
@@ -65,19 +55,11 @@ impl Postgres {
     /// the text then ends in its log.
     pub(crate) fn start(directory: &Path, durability: Durability) -> Result<Self> {
         let site = Site::create(directory)?;
-        let mut failure = None;
-        for _ in 0..ATTEMPTS {
-            let mut postgres = site.clone().launch(durability)?;
-            match postgres.wait_until_ready() {
-                Ok(()) => return Ok(postgres),
-                Err(error) => failure = Some(error),
-            }
-        }
-        let log = fs::read_to_string(site.log()).unwrap_or_default();
-        Err(failure.context("the server was never started")?).context(format!(
-            "PostgreSQL did not start; its log:\n{}",
-            log.trim_end()
-        ))
+        let (server, port) = site.home.launch(
+            |port| site.server(port, durability),
+            |port| site.knock(port),
+        )?;
+        Ok(Self { server, site, port })
     }
 
     /// What the tests have to be told.
@@ -91,33 +73,6 @@ impl Postgres {
             (URL_VARIABLE.to_owned(), url),
             (PROGRAMS_VARIABLE.to_owned(), programs),
         ]
-    }
-
-    /// Tries to connect, with the password, until it succeeds.
-    fn wait_until_ready(&mut self) -> Result<()> {
-        let deadline = Instant::now() + READY_WITHIN;
-        loop {
-            if let Some(status) = self.server.try_wait()? {
-                bail!("the server ended with {status}");
-            }
-            let output = self
-                .site
-                .command("psql")
-                .args(["-X", "-q", "-h", "127.0.0.1", "-U", "postgres"])
-                .args(["-p", &self.port.to_string(), "-c", "SELECT 1", "postgres"])
-                .env("PGPASSWORD", &self.site.password)
-                .env("PGCONNECT_TIMEOUT", "5")
-                .output()
-                .context("failed to start psql")?;
-            if output.status.success() {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                let said = String::from_utf8_lossy(&output.stderr).into_owned();
-                bail!("no connection within {READY_WITHIN:?}: {}", said.trim_end());
-            }
-            thread::sleep(Duration::from_millis(50));
-        }
     }
 }
 
@@ -149,74 +104,40 @@ impl Site {
     fn create(directory: &Path) -> Result<Self> {
         let programs = find_programs()
             .context("PostgreSQL's server programs are missing; run `cargo xtask install`")?;
-        let account = if account::is_root() {
-            let account = account::first_of(&["postgres", "nobody"])?;
-            Some(account.context("PostgreSQL refuses root, and there is no other account to use")?)
-        } else {
-            None
-        };
-        fs::create_dir(directory)?;
         let site = Self {
             programs,
-            directory: directory.to_owned(),
-            account,
+            home: Home::create("PostgreSQL", directory, &["postgres", "nobody"], &["PG"])?,
             password: random_word(),
         };
-        if let Some(account) = &site.account {
-            account::give(&site.directory, account)?;
-        }
         site.initialise()?;
         Ok(site)
     }
 
     fn data(&self) -> PathBuf {
-        self.directory.join("data")
+        self.home.path("data")
     }
 
-    fn log(&self) -> PathBuf {
-        self.directory.join("log")
+    fn command(&self, program: &str) -> Command {
+        self.home.command(self.programs.join(program))
     }
 
     fn initialise(&self) -> Result<()> {
-        let password_file = self.directory.join("password");
-        fs::write(&password_file, &self.password)?;
-        if let Some(account) = &self.account {
-            account::give(&password_file, account)?;
-        }
-        let output = self
-            .command("initdb")
-            .args(["--no-sync", "--username=postgres", "--locale=C"])
-            .args(["--encoding=UTF8", "--auth=scram-sha-256"])
-            .arg("--pwfile")
-            .arg(&password_file)
-            .arg("--pgdata")
-            .arg(self.data())
-            .output()
-            .map_err(|error| anyhow!("failed to start initdb: {error}{}", self.reach()))?;
+        let password_file = self.home.write("password", &self.password)?;
+        let done = self.home.prepare(
+            self.command("initdb")
+                .args(["--no-sync", "--username=postgres", "--locale=C"])
+                .args(["--encoding=UTF8", "--auth=scram-sha-256"])
+                .arg("--pwfile")
+                .arg(&password_file)
+                .arg("--pgdata")
+                .arg(self.data()),
+        );
         fs::remove_file(&password_file)?;
-        if !output.status.success() {
-            bail!(
-                "initdb ended with {}: {}{}",
-                output.status,
-                String::from_utf8_lossy(&output.stderr).trim_end(),
-                self.reach()
-            );
-        }
-        Ok(())
+        done
     }
 
-    /// The usual reason why a server's account can't begin.
-    fn reach(&self) -> String {
-        format!(
-            "\nhelp: the server's account must be able to reach {}; TMPDIR chooses another place",
-            self.directory.display()
-        )
-    }
-
-    fn launch(self, durability: Durability) -> Result<Postgres> {
-        let port = free_port().context("failed to find a free port")?;
-        let log = File::options().create(true).append(true).open(self.log())?;
-        let sockets = self.directory.display().to_string();
+    fn server(&self, port: u16, durability: Durability) -> Command {
+        let sockets = self.home.directory().display().to_string();
         let durable = match durability {
             Durability::Throwaway => "off",
             Durability::Durable => "on",
@@ -236,32 +157,17 @@ impl Site {
         ] {
             command.args(["-c", &format!("{name}={value}")]);
         }
-        let server = command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .context("failed to start postgres")?;
-        Ok(Postgres {
-            server,
-            site: self,
-            port,
-        })
+        command
     }
 
-    /// A program of PostgreSQL's, as the right user and in a directory that
-    /// this user may enter, undisturbed by the caller's own settings.
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(self.programs.join(program));
-        command.current_dir(&self.directory);
-        for (name, _) in env::vars_os() {
-            if name.to_string_lossy().starts_with("PG") {
-                command.env_remove(name);
-            }
-        }
-        if let Some(account) = &self.account {
-            account::switch(&mut command, account);
-        }
+    /// Connects with the password.
+    fn knock(&self, port: u16) -> Command {
+        let mut command = self.command("psql");
+        command
+            .args(["-X", "-q", "-h", "127.0.0.1", "-U", "postgres"])
+            .args(["-p", &port.to_string(), "-c", "SELECT 1", "postgres"])
+            .env("PGPASSWORD", &self.password)
+            .env("PGCONNECT_TIMEOUT", "5");
         command
     }
 }
@@ -288,18 +194,6 @@ fn debian_versions(parent: &Path) -> Vec<PathBuf> {
     versions.into_iter().map(|(_, path)| path).collect()
 }
 
-fn free_port() -> io::Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    Ok(listener.local_addr()?.port())
-}
-
-/// 128 bits that the operating system seeded; enough for a server that lives
-/// for minutes and listens on this machine only.
-fn random_word() -> String {
-    let half = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", half(), half())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -313,10 +207,5 @@ mod tests {
         let found = debian_versions(directory.path());
         let expected = ["17/bin", "15/bin", "9/bin"].map(|name| directory.path().join(name));
         assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn two_passwords_differ() {
-        assert_ne!(random_word(), random_word());
     }
 }
