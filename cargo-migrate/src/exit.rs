@@ -83,6 +83,7 @@ impl Exit {
             | Error::Changed(_)
             | Error::Refused(_)
             | Error::Failed(_)
+            | Error::LostWithSession { .. }
             | Error::LockLost
             | Error::SingleTransaction(_)
             | Error::ReadOnlyServer

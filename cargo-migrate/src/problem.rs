@@ -2,7 +2,10 @@
 //! database is now, and what to type next. Made here from every error that a
 //! person can meet; showing it is the report's.
 
+mod catalog;
+mod fold;
 mod from;
+mod plan;
 
 use std::fmt;
 use std::ops::Range;
@@ -23,6 +26,8 @@ pub struct Problem {
     pub migration: Option<Subject>,
     /// One sentence, without the label.
     pub title: String,
+    /// What several of its kind are, to be told as one: "were edited".
+    pub alike: Option<String>,
     /// Where, with the text around it.
     pub excerpts: Vec<Excerpt>,
     /// In what state things are now.
@@ -68,6 +73,16 @@ impl Did {
             pending: self.pending + other.pending,
         }
     }
+}
+
+/// How a run stands that ended early.
+#[derive(Debug, Clone, Default)]
+pub struct Stopped {
+    /// The newest version that is applied now, as far as it is known.
+    pub at: Option<String>,
+    /// The command that does the rest of what was asked for, where that is not
+    /// simply `run`.
+    pub again: Option<String>,
 }
 
 /// The migration that a problem is about.

@@ -1,12 +1,12 @@
 //! The database itself: create it, drop it, see whether its server answers.
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 use diesel::connection::SimpleConnection;
 use migrate_core::Dialect;
 
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+use crate::client;
 use crate::error::{DatabaseError, OpenError, OpenReason};
-#[cfg(feature = "postgres")]
-use crate::open::connect_postgres;
 use crate::open::{Access, Database, Session};
 use crate::quote::identifier;
 use crate::url::DatabaseUrl;
@@ -106,14 +106,16 @@ pub fn create_database(url: &DatabaseUrl) -> Result<Created, AdminError> {
 pub fn drop_database(url: &DatabaseUrl) -> Result<Dropped, AdminError> {
     match url.dialect() {
         Dialect::Sqlite => drop_file(url),
-        _ => match Database::open(url, &Session::new("drop", Access::Read)) {
+        dialect => match Database::open(url, &Session::new("drop", Access::Read)) {
             Err(OpenError::Connect {
                 reason: OpenReason::MissingDatabase,
                 ..
             }) => Ok(Dropped::Absent),
             Err(error) => Err(error.into()),
-            Ok(_) => on_server(url, "drop", |name| {
-                format!("DROP DATABASE {name} WITH (FORCE)")
+            Ok(_) => on_server(url, "drop", |name| match dialect {
+                Dialect::Postgres => format!("DROP DATABASE {name} WITH (FORCE)"),
+                // Nobody's connection keeps a database there.
+                _ => format!("DROP DATABASE {name}"),
             })
             .map(|()| Dropped::Gone),
         },
@@ -206,34 +208,35 @@ fn is_database(path: &std::path::Path) -> std::io::Result<bool> {
     Ok(head.is_empty() || head == MAGIC)
 }
 
-#[cfg(feature = "postgres")]
+/// Sends one statement on a database to its server.
 fn on_server(
     url: &DatabaseUrl,
     doing: &'static str,
     sql: impl Fn(&str) -> String,
 ) -> Result<(), AdminError> {
+    let dialect = url.dialect();
+    // Only libpq has a default.
+    let default = || url.user().filter(|_| dialect == Dialect::Postgres);
     let name = url
         .database_name()
-        .or_else(|| url.user())
+        .or_else(default)
         .ok_or(AdminError::NoName)?;
-    // Some servers have no `postgres`; `template1` is always there.
-    let mut connection = connect_postgres(&url.with_database("postgres"))
-        .or_else(|_| connect_postgres(&url.with_database("template1")))?;
-    connection
-        .batch_execute(&sql(&identifier(Dialect::Postgres, &name)))
-        .map_err(|error| AdminError::Database {
-            doing,
-            name,
-            source: DatabaseError::from(error),
-        })
-}
-
-#[cfg(not(feature = "postgres"))]
-fn on_server(
-    url: &DatabaseUrl,
-    _: &'static str,
-    _: impl Fn(&str) -> String,
-) -> Result<(), AdminError> {
-    let _ = identifier;
-    Err(OpenError::NoBackend(url.dialect()).into())
+    let sql = sql(&identifier(dialect, &name));
+    let sent: diesel::QueryResult<()> = match dialect {
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => {
+            // Some servers have no `postgres`; `template1` is always there.
+            let mut connection = client::postgres::connect(&url.with_database("postgres"))
+                .or_else(|_| client::postgres::connect(&url.with_database("template1")))?;
+            connection.batch_execute(&sql)
+        }
+        #[cfg(feature = "mysql")]
+        Dialect::MySql => client::mysql::connect_to_server(url)?.batch_execute(&sql),
+        other => return Err(OpenError::NoBackend(other).into()),
+    };
+    sent.map_err(|error| AdminError::Database {
+        doing,
+        name,
+        source: DatabaseError::from(error),
+    })
 }

@@ -1,12 +1,15 @@
 //! What the engine asks of a database: one implementation a dialect. Knows
 //! statements and transactions, not goals and plans.
 
+#[cfg(feature = "mysql-backend")]
+pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Nullable, Text};
@@ -23,8 +26,8 @@ pub(crate) trait Backend {
     fn dialect(&self) -> Dialect;
 
     /// What to send on another connection to stop the statement that runs on
-    /// this one.
-    fn cancellation(&self) -> Option<String> {
+    /// this one; known at the latest once the run has its lock.
+    fn cancellation(&self) -> Option<Cancellation> {
         None
     }
 
@@ -41,8 +44,9 @@ pub(crate) trait Backend {
     /// The journal, newest first.
     fn read_attempts(&mut self, limit: Option<u64>) -> Result<Vec<AttemptRow>, DatabaseError>;
 
-    /// The id of the newest attempt of a run.
-    fn read_attempt_of(&mut self, runner: &Runner) -> Result<i64, DatabaseError>;
+    /// Records an attempt by steps as running: its id, and the write that does
+    /// it where that may go with the next one.
+    fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<(i64, String), DatabaseError>;
 
     /// Gets ready to write: lock, session settings, tables. Asked again before
     /// each plan; what is had already is kept.
@@ -72,28 +76,30 @@ pub(crate) trait Backend {
     /// Writes to our own tables, in a transaction, provided the lock is ours.
     fn write(&mut self, sql: &str) -> Result<(), DatabaseError>;
 
-    /// Runs one statement of a migration in a transaction with the writes that
-    /// record it, provided the lock is ours.
+    /// Runs one statement of a migration, or several, in a transaction with the
+    /// writes that record it, provided the lock is ours.
     fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError>;
 
-    /// Gives the next statement that runs alone its timeouts.
-    fn allow(
-        &mut self,
-        statement: &str,
-        lock_timeout: Duration,
-        statement_timeout: Duration,
-    ) -> Result<(), DatabaseError>;
+    /// Runs one statement by itself, in autocommit, once it is recorded as
+    /// begun.
+    fn run_alone(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError>;
 
-    /// Runs one statement by itself, in autocommit.
-    fn run_alone(&mut self, statement: &str) -> Result<(), StatementError>;
+    /// Runs what only changes the session, without a record.
+    fn run_unrecorded(&mut self, statement: &str) -> Result<(), StatementError>;
+
+    /// An SQL expression that tells afterwards whether a statement that runs
+    /// alone took effect; asked by the write that records it as begun.
+    fn fingerprint(&self, _statement: &str) -> Option<String> {
+        None
+    }
 
     /// Removes what an interrupted attempt at this very statement may have
     /// left, so that it can be run again.
     fn heal(&mut self, statement: &str) -> Result<(), DatabaseError>;
 
     /// What became of a statement that was interrupted, as far as the database
-    /// can tell.
-    fn settle(&mut self, statement: &str) -> Result<Settled, DatabaseError>;
+    /// can tell; `before` is what its fingerprint was.
+    fn settle(&mut self, statement: &str, before: Option<&str>) -> Result<Settled, DatabaseError>;
 
     /// Puts the session back after a migration outside a transaction.
     fn reset_session(&mut self) -> Result<(), DatabaseError>;
@@ -101,6 +107,9 @@ pub(crate) trait Backend {
     /// Whether `error` says that the lock is not ours.
     fn is_lock_lost(&self, error: &DatabaseError) -> bool;
 }
+
+/// SQL that stops a statement from another connection, once it is known.
+pub(crate) type Cancellation = Arc<OnceLock<String>>;
 
 /// How long the lock has to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,11 +185,17 @@ impl Work<'_> {
     }
 }
 
-/// One statement and the writes that go with it.
+/// A statement and the writes that go with it.
 pub(crate) struct Recorded<'a> {
+    /// Committed before it.
+    pub(crate) before: &'a str,
     pub(crate) statement: &'a str,
+    /// Committed with it; nothing for one that runs alone.
     pub(crate) after: &'a str,
+    /// For this try.
     pub(crate) lock_timeout: Duration,
+    /// What the tries' timeouts grow to.
+    pub(crate) longest_lock_timeout: Duration,
     pub(crate) statement_timeout: Duration,
     /// Once it is asked, an error is its doing, and nothing is tried again.
     pub(crate) interrupt: &'a Interrupt,
@@ -212,25 +227,40 @@ pub(crate) enum Stop {
     Database(DatabaseError),
 }
 
-/// An error of one statement, with the byte in it that the server points at.
+/// Why a statement outside a migration's transaction is not done.
 #[derive(Debug)]
-pub(crate) struct StatementError {
-    pub(crate) error: DatabaseError,
-    pub(crate) offset: Option<usize>,
+pub(crate) enum StatementError {
+    /// Its own SQL, with the byte in it that the server points at.
+    Statement {
+        error: DatabaseError,
+        offset: Option<usize>,
+    },
+    /// The connection, the lock or our own tables.
+    Record(DatabaseError),
+}
+
+impl StatementError {
+    /// The same for the text that begins so many bytes earlier.
+    pub(crate) fn moved_by(self, bytes: usize) -> Self {
+        match self {
+            Self::Statement { error, offset } => Self::Statement {
+                error,
+                offset: offset.map(|offset| bytes + offset),
+            },
+            record @ Self::Record(_) => record,
+        }
+    }
 }
 
 impl From<DatabaseError> for StatementError {
     fn from(error: DatabaseError) -> Self {
-        Self {
-            error,
-            offset: None,
-        }
+        Self::Record(error)
     }
 }
 
 /// The columns of a [`HistoryRow`], by their places. Looking each up by its name
 /// costs more than all else where thousands of rows are read.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "mysql-backend"))]
 pub(crate) type HistoryColumns = (
     Text,
     Nullable<Text>,
@@ -281,6 +311,8 @@ pub(crate) struct StepRow {
     pub(crate) sha256: String,
     #[diesel(sql_type = Text)]
     pub(crate) state: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) fingerprint: Option<String>,
 }
 
 /// A row of the journal.

@@ -96,6 +96,16 @@ pub enum OpenError {
         /// Why.
         source: DatabaseError,
     },
+    /// The URL asks for what its client cannot do, or leaves out what it needs.
+    #[error("cannot use {url}: {message}")]
+    Url {
+        /// The URL, redacted.
+        url: String,
+        /// What is wrong with it; no parameter's value.
+        message: String,
+        /// What to write instead.
+        help: String,
+    },
     /// A dialect that this build does not have.
     #[error("this build has no {0} backend")]
     NoBackend(migrate_core::Dialect),
@@ -204,6 +214,23 @@ pub enum Error {
         name: String,
         /// The first statement that differs, from 1.
         statement: usize,
+    },
+    /// Outside a transaction: the rest of the file needs what only the session
+    /// had in which its finished part was run.
+    #[error(
+        "migration {name} cannot go on: statement {used_by} uses {what}, which statement {statement} left in a session that has ended"
+    )]
+    LostWithSession {
+        /// Its version.
+        version: Version,
+        /// Its directory's name.
+        name: String,
+        /// The finished statement, from 1.
+        statement: usize,
+        /// The variable or function.
+        what: String,
+        /// The statement that uses it, from 1.
+        used_by: usize,
     },
     /// The lock could not be had in time.
     #[error("another runner holds the migration lock, waited {:.1} s{}", .waited.as_secs_f64(), holder.as_deref().map(|holder| format!(" ({holder})")).unwrap_or_default())]

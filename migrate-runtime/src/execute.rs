@@ -2,6 +2,7 @@
 //! another runner got in between. A plan made before waiting is never executed.
 
 mod prepare;
+mod resume;
 mod steps;
 mod upkeep;
 mod whole;
@@ -11,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use migrate_core::RunMode;
 use migrate_core::{
-    Catalog, Direction, Divergence, Down, Goal, History, Plan, PlanError, Step, Up, Version, plan,
+    Catalog, Dialect, Direction, Divergence, Down, Goal, History, Plan, PlanError, Step, Up,
+    Version, plan,
 };
 
 use self::prepare::{Prepared, prepare};
@@ -198,10 +200,14 @@ impl<'r> Run<'r> {
             match prepare::admit(self.catalog, step, self.backend.dialect()) {
                 Ok((mode, notes)) => {
                     if self.options.scope == Scope::WholeRun && mode == RunMode::Steps {
-                        return Err(Error::SingleTransaction(format!(
-                            "migration {} runs outside a transaction",
-                            step.name
-                        )));
+                        return Err(Error::SingleTransaction(match self.backend.dialect() {
+                            Dialect::MySql => {
+                                "MySQL and MariaDB commit at each DDL statement".to_owned()
+                            }
+                            Dialect::Postgres | Dialect::Sqlite => {
+                                format!("migration {} runs outside a transaction", step.name)
+                            }
+                        }));
                     }
                     for note in &notes {
                         (self.tell)(Event::FileNote { step, note });
@@ -396,7 +402,7 @@ impl<'r> Run<'r> {
             return Ok(false);
         }
         for divergence in found {
-            if !steps::settle(self.backend, self.catalog, history, divergence.version())? {
+            if !resume::settle(self.backend, self.catalog, history, divergence.version())? {
                 return Ok(false);
             }
         }

@@ -24,10 +24,22 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Features
+//!
+//! None is on by default; each adds a database.
+//!
+//! - `postgres`: PostgreSQL by Diesel's `PgConnection`, over libpq.
+//! - `sqlite`: SQLite by Diesel's `SqliteConnection`.
+//! - `mysql`: MySQL and MariaDB by a client in pure Rust with TLS of its own,
+//!   which needs no system library, but a runtime of Tokio's that it brings
+//!   along. It blocks as all others do, also within a runtime of the service's.
+//! - `mysql-backend`: the engine alone, over a MySQL connection that the service
+//!   has already: `Database::over_mysql`.
 
 // A build with one backend leaves unused what only another one needs.
 #![cfg_attr(
-    not(all(feature = "postgres", feature = "sqlite")),
+    not(all(feature = "mysql", feature = "postgres", feature = "sqlite")),
     allow(
         dead_code,
         unreachable_code,
@@ -39,6 +51,8 @@
 
 mod admin;
 mod backend;
+#[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
+mod client;
 mod embedded;
 mod error;
 mod event;

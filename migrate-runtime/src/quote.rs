@@ -4,18 +4,30 @@
 
 use migrate_core::Dialect;
 
+const HEX: &[u8; 16] = b"0123456789ABCDEF";
+
 /// `text` as a string literal that no setting of the server changes.
 pub(crate) fn literal(dialect: Dialect, text: &str) -> String {
     match dialect {
         // E'' reads backslashes whatever standard_conforming_strings says.
         Dialect::Postgres => format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''")),
-        // Hexadecimal: NO_BACKSLASH_ESCAPES decides what '\' means elsewhere.
+        Dialect::MySql if text.bytes().all(is_plain) => format!("'{text}'"),
+        // NO_BACKSLASH_ESCAPES decides what '\' means, SET NAMES what a byte is.
         Dialect::MySql => {
-            let hex: String = text.bytes().map(|byte| format!("{byte:02X}")).collect();
-            format!("CONVERT(X'{hex}' USING utf8mb4)")
+            let mut hex = String::with_capacity(2 * text.len());
+            for byte in text.bytes() {
+                hex.push(char::from(HEX[usize::from(byte >> 4)]));
+                hex.push(char::from(HEX[usize::from(byte & 15)]));
+            }
+            format!("_utf8mb4 X'{hex}'")
         }
         Dialect::Sqlite => format!("'{}'", text.replace('\'', "''")),
     }
+}
+
+/// Whether a byte means itself between single quotes for every server setting.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~' | b'\n' | b'\t') && !matches!(byte, b'\'' | b'\\')
 }
 
 /// `text` as a literal, or NULL.
@@ -50,10 +62,10 @@ mod tests {
     fn no_value_ends_its_literal() {
         assert_eq!(literal(Dialect::Postgres, r"a'b\c"), r"E'a''b\\c'");
         assert_eq!(literal(Dialect::Sqlite, r"a'b\c"), r"'a''b\c'");
-        assert_eq!(
-            literal(Dialect::MySql, "a'"),
-            "CONVERT(X'6127' USING utf8mb4)"
-        );
+        assert_eq!(literal(Dialect::MySql, "a b"), "'a b'");
+        assert_eq!(literal(Dialect::MySql, "a'"), "_utf8mb4 X'6127'");
+        assert_eq!(literal(Dialect::MySql, "\\"), "_utf8mb4 X'5C'");
+        assert_eq!(literal(Dialect::MySql, "ä"), "_utf8mb4 X'C3A4'");
         assert_eq!(identifier(Dialect::Postgres, "a\"b"), "\"a\"\"b\"");
         assert_eq!(identifier(Dialect::MySql, "a`b"), "`a``b`");
         assert_eq!(dollar("x $migrate$ y"), "$migrate1$x $migrate$ y$migrate1$");

@@ -2,6 +2,7 @@
 //! screen. Opens nothing.
 
 mod file;
+mod identity;
 mod server;
 mod show;
 
@@ -17,6 +18,8 @@ use self::server::Parts;
 pub(crate) use self::file::canonical;
 #[cfg(feature = "sqlite")]
 pub(crate) use self::file::uri;
+#[cfg(feature = "mysql")]
+pub(crate) use self::identity::MYSQL_SOCKETS;
 
 /// The URL of one database. `Debug` and `Display` leave the password out.
 #[derive(Clone, PartialEq, Eq)]
@@ -237,7 +240,7 @@ impl DatabaseUrl {
             return None;
         }
         let name = self.parts().path.filter(|name| !name.is_empty());
-        self.parameter("dbname").or_else(|| name.map(decode))
+        self.libpq("dbname").or_else(|| name.map(decode))
     }
 
     /// The user that the URL names, decoded.
@@ -247,7 +250,32 @@ impl DatabaseUrl {
             return None;
         }
         let user = self.parts().credentials().0;
-        user.map(decode).or_else(|| self.parameter("user"))
+        user.map(decode).or_else(|| self.libpq("user"))
+    }
+
+    /// The password that the URL names in its authority, decoded.
+    pub(crate) fn password(&self) -> Option<String> {
+        self.parts().credentials().1.map(decode)
+    }
+
+    /// The hosts of a server's URL, with their ports, as they stand.
+    pub(crate) fn hosts(&self) -> &str {
+        self.parts().hosts
+    }
+
+    /// All query parameters, decoded.
+    pub(crate) fn options(&self) -> Vec<(String, String)> {
+        let pairs = self.parts().pairs();
+        pairs
+            .map(|(key, value)| (decode(key), decode(value)))
+            .collect()
+    }
+
+    /// A parameter that only libpq reads for a part of the URL.
+    fn libpq(&self, name: &str) -> Option<String> {
+        (self.dialect == Dialect::Postgres)
+            .then(|| self.parameter(name))
+            .flatten()
     }
 
     /// A query parameter's value, decoded.
@@ -263,8 +291,8 @@ impl DatabaseUrl {
     #[must_use]
     pub fn names_host(&self) -> bool {
         !self.parts().hosts.is_empty()
-            || self.parameter("host").is_some()
-            || self.parameter("hostaddr").is_some()
+            || self.libpq("host").is_some()
+            || self.libpq("hostaddr").is_some()
     }
 
     /// The same URL with one more query parameter.
@@ -303,51 +331,6 @@ impl DatabaseUrl {
 
     fn parts(&self) -> Parts<'_> {
         Parts::of(&self.text)
-    }
-
-    /// A text that is equal for equal databases: host, port and name, or the
-    /// file; without user, password and options.
-    #[must_use]
-    pub fn identity(&self) -> String {
-        if self.dialect == Dialect::Sqlite {
-            let Some(path) = self.sqlite_path() else {
-                return format!("sqlite:{}", self.text);
-            };
-            return format!("sqlite:{}", canonical(path).display());
-        }
-        let default_port = if self.dialect == Dialect::Postgres {
-            "5432"
-        } else {
-            "3306"
-        };
-        let given = self
-            .parameter("host")
-            .unwrap_or_else(|| self.parts().hosts.to_owned());
-        let hosts: Vec<String> = given
-            .split(',')
-            .map(|host| {
-                let host = host.to_ascii_lowercase();
-                let (name, port) = match host.rsplit_once(':') {
-                    Some((name, port)) if !port.contains(']') => (name.to_owned(), port.to_owned()),
-                    _ => (
-                        host.clone(),
-                        self.parameter("port")
-                            .unwrap_or_else(|| default_port.to_owned()),
-                    ),
-                };
-                let name = if name == "localhost" {
-                    "127.0.0.1".to_owned()
-                } else {
-                    name
-                };
-                format!("{name}:{port}")
-            })
-            .collect();
-        let name = self
-            .database_name()
-            .or_else(|| self.user())
-            .unwrap_or_default();
-        format!("{}://{}/{name}", self.dialect, hosts.join(","))
     }
 }
 

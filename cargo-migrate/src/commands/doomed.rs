@@ -181,10 +181,10 @@ fn shared_with(target: Option<&Target>, other: &Target) -> Problem {
     ))
 }
 
-/// On PostgreSQL dropping throws out whoever is connected; a runner at work is
-/// not to be. On SQLite the file's lock says the same when it is dropped.
+/// A server drops a database under whoever is connected; a runner at work is not
+/// to be. On SQLite the file's lock says the same when it is dropped.
 fn is_idle(context: &Context, target: &Target) -> Result<(), Problem> {
-    if target.dialect != Dialect::Postgres {
+    if target.dialect == Dialect::Sqlite {
         return Ok(());
     }
     // What cannot be opened is for the dropping to tell.

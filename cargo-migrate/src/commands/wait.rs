@@ -40,6 +40,8 @@ fn wait_for(target: &Target, deadline: Option<Instant>) -> Result<(), Problem> {
                 reason: OpenReason::MissingDatabase,
                 ..
             }) => return Ok(()),
+            // No waiting mends a URL.
+            Err(error @ OpenError::Url { .. }) => return Err(Problem::of_open(target, &error)),
             Err(error) if deadline.is_some_and(|deadline| Instant::now() + PAUSE > deadline) => {
                 return Err(Problem::of_open(target, &error));
             }

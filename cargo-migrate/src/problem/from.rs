@@ -1,11 +1,11 @@
 //! From each error to the problem that a person is shown.
 
-use migrate_core::{
-    CatalogError, CatalogFinding, Dialect, Place, PlanError, Refusal, SelectorError,
-};
+use std::path::Path;
+
+use migrate_core::{CatalogError, Dialect, Refusal, SelectorError};
 use migrate_runtime::{AdminError, Error, Failure, OpenError, OpenReason, RefusedFile, Remains};
 
-use super::{Excerpt, Problem, Subject};
+use super::{Excerpt, Problem, Stopped, Subject, catalog, plan};
 use crate::config::{ConfigError, ConfigFinding};
 use crate::exit::Exit;
 use crate::target::{Target, TargetError, Unresolved};
@@ -27,13 +27,14 @@ impl Problem {
         Self::new(Exit::Usage, error.to_string()).with_help(error.help(services))
     }
 
-    /// A set of migrations that cannot be used.
+    /// A set of migrations that cannot be used, told to somebody in the
+    /// directory `here`.
     #[must_use]
-    pub fn of_catalog(target: &Target, error: &CatalogError) -> Self {
+    pub fn of_catalog(target: &Target, error: &CatalogError, here: &Path) -> Self {
         let mut problems = error
             .findings
             .iter()
-            .map(|finding| finding_problem(target, finding));
+            .map(|finding| catalog::problem(target, finding, here));
         let mut first = problems
             .next()
             .unwrap_or_else(|| Self::new(Exit::Failed, error.to_string()));
@@ -83,6 +84,7 @@ impl Problem {
             OpenError::SessionSetup { .. } => {
                 "correct `session-setup` in [package.metadata.migrate]".into()
             }
+            OpenError::Url { help, .. } => help.clone(),
             OpenError::NoBackend(_) => "use a URL of another backend".into(),
         };
         problem.with_help(help)
@@ -109,11 +111,12 @@ impl Problem {
         }
     }
 
-    /// A run that ended early. `at` is the newest version that is applied now,
-    /// as far as it is known.
+    /// A run that ended early.
     #[must_use]
-    pub fn of_run(target: &Target, error: &Error, at: Option<&str>) -> Self {
-        let mut problem = run_problem(target, error);
+    pub fn of_run(target: &Target, error: &Error, stopped: Option<&Stopped>) -> Self {
+        let again = stopped.and_then(|stopped| stopped.again.as_deref());
+        let at = stopped.and_then(|stopped| stopped.at.as_deref());
+        let mut problem = run_problem(target, error, again);
         problem.exit = Exit::of(error);
         problem.label = Some(target.label());
         for other in &mut problem.others {
@@ -193,7 +196,9 @@ fn config_problem(finding: &ConfigFinding) -> Problem {
 
 impl From<TargetError> for Problem {
     fn from(error: TargetError) -> Self {
-        Self::new(Exit::Usage, error.to_string()).with_help(error.help())
+        let mut problem = Self::new(Exit::Usage, error.to_string()).with_help(error.help());
+        problem.help.extend(error.other_help());
+        problem
     }
 }
 
@@ -209,64 +214,25 @@ impl From<&Unresolved> for Problem {
     }
 }
 
-fn finding_problem(target: &Target, finding: &CatalogFinding) -> Problem {
-    // The migration's directory is the first name below the set's own.
-    let migration = target
-        .directories
-        .iter()
-        .filter_map(|set| finding.path.strip_prefix(set).ok()?.components().next())
-        .map(|name| name.as_os_str().to_string_lossy().into_owned())
-        .next();
-    let title = match migration {
-        Some(name) => format!("migration {name}: {finding}"),
-        None => finding.to_string(),
-    };
-    let mut problem = Problem::new(Exit::Failed, title)
-        .with_help(finding.problem.help())
-        .of(&target.label());
-    let mut excerpt = Excerpt::path(&finding.path);
-    if let Some(place) = finding.place
-        && let Ok(text) = std::fs::read_to_string(&finding.path)
-    {
-        // The place counts from behind a byte order mark.
-        let text = text.trim_start_matches('\u{feff}').to_owned();
-        let offset = byte_of(&text, place);
-        excerpt.range =
-            Some(offset..offset + text[offset..].chars().next().map_or(0, char::len_utf8));
-        excerpt.text = text;
-    }
-    problem.excerpts.push(excerpt);
-    problem
-}
-
-fn byte_of(text: &str, place: Place) -> usize {
-    let line_start: usize = text
-        .split_inclusive('\n')
-        .take(place.line - 1)
-        .map(str::len)
-        .sum();
-    let column = text[line_start..]
-        .char_indices()
-        .nth(place.column - 1)
-        .map_or(text.len() - line_start, |(byte, _)| byte);
-    line_start + column
-}
-
-fn run_problem(target: &Target, error: &Error) -> Problem {
+fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
     let problem = Problem::new(Exit::Failed, error.to_string());
     let flag = target.package_flag();
+    let run = again.map_or_else(|| format!("cargo migrate run{flag}"), str::to_owned);
     match error {
-        Error::Plan(plan) => plan_problem(target, plan),
-        Error::Failed(failure) => failure_problem(target, failure),
+        Error::Plan(plan) => plan::problem(target, plan),
+        Error::Failed(failure) => failure_problem(target, failure, again),
         Error::Refused(files) => refused_problem(files),
         Error::Read(read) => {
             let mut problem = Problem::new(Exit::Failed, format!("{read}: {}", read.source));
             problem.excerpts.push(Excerpt::path(&read.path));
             problem.with_help("see to its owner and permissions")
         }
-        Error::Changed(_) => problem.with_help(format!("run again: `cargo migrate run{flag}`")),
+        Error::Changed(_) => problem.with_help(format!("run again: `{run}`")),
         Error::EditedWhileHalfApplied { statement, .. } => problem.with_help(format!(
             "put statement {statement} back as it was; only what has not run yet may change before it is resumed"
+        )),
+        Error::LostWithSession { statement, what, .. } => problem.with_help(format!(
+            "write the value itself, or a query for it, in place of {what}; statement {statement} is applied and stays as it is"
         )),
         Error::LockHeld { .. } => problem.with_help("wait for the other runner, or give `--lock-wait` more time"),
         Error::LockLost => problem.with_help(format!("another runner took over; see `cargo migrate status{flag}`")),
@@ -301,7 +267,7 @@ fn run_problem(target: &Target, error: &Error) -> Problem {
             }
             problem
         }
-        Error::Interrupted => problem.with_help(format!("`cargo migrate run{flag}` goes on from there")),
+        Error::Interrupted => problem.with_help(format!("`{run}` goes on from there")),
     }
 }
 
@@ -314,57 +280,13 @@ fn one_line(text: &str) -> String {
 /// Only for a remedy: where the server speaks another language it is missed.
 fn is_denied(message: &str) -> bool {
     message.contains("ermission denied")
+        || message.contains("command denied")
         || message.contains("must be owner")
         || message.contains("readonly")
         || message.contains("unable to open")
 }
 
-fn plan_problem(target: &Target, error: &PlanError) -> Problem {
-    let flag = target.package_flag();
-    match error {
-        PlanError::Diverged(found) => {
-            let mut problems = found.iter().map(|divergence| {
-                let mut problem =
-                    Problem::new(Exit::Failed, divergence.to_string()).with_help(divergence.help());
-                problem.migration = Some(Subject {
-                    name: divergence.name().to_owned(),
-                    version: divergence.version().to_string(),
-                    direction: migrate_core::Direction::Up,
-                    statement: None,
-                });
-                let directory = target
-                    .directories
-                    .iter()
-                    .map(|all| all.join(divergence.name()))
-                    .find(|path| path.is_dir());
-                problem
-                    .excerpts
-                    .extend(directory.map(|path| Excerpt::path(&path.join("up.sql"))));
-                problem
-            });
-            let mut first = problems.next().unwrap_or_default();
-            first.others = problems.collect();
-            first.notes.push("nothing was run".into());
-            first
-        }
-        PlanError::Behind { version, .. } => Problem::new(Exit::Failed, error.to_string())
-            .with_help(format!(
-                "revert to it with `cargo migrate revert{flag} --to {version}`"
-            )),
-        PlanError::NotApplied(_) => Problem::new(Exit::Failed, error.to_string())
-            .with_help(format!("`cargo migrate status{flag}` lists what is")),
-        PlanError::NotInCatalog(_) => Problem::new(Exit::Failed, error.to_string()),
-        PlanError::Irreversible { name, .. } => {
-            let mut problem = Problem::new(Exit::Failed, error.to_string());
-            problem.notes.push("nothing was reverted".into());
-            problem.with_help(format!(
-                "stop after it with `cargo migrate revert{flag} --to {name}`, or write its down.sql"
-            ))
-        }
-    }
-}
-
-fn failure_problem(target: &Target, failure: &Failure) -> Problem {
+fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> Problem {
     let at = match failure.statement {
         Some(n) => format!(" at statement {n} of {}", failure.total),
         None => String::new(),
@@ -407,7 +329,10 @@ fn failure_problem(target: &Target, failure: &Failure) -> Problem {
         migrate_core::Direction::Up => "run",
         migrate_core::Direction::Down => "revert",
     };
-    let command = format!("cargo migrate {verb}{}", target.package_flag());
+    let command = again.map_or_else(
+        || format!("cargo migrate {verb}{}", target.package_flag()),
+        str::to_owned,
+    );
     match &failure.remains {
         Remains::RolledBack => {
             problem.notes.push("the migration was rolled back".into());

@@ -8,6 +8,7 @@ mod index;
 mod setup;
 mod transaction;
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use diesel::connection::LoadConnection;
@@ -21,13 +22,13 @@ use self::facts::{Facts, Until};
 pub(crate) use self::setup::SessionSetup;
 use self::transaction::migration_error;
 use super::{
-    AttemptRow, Backend, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace, Recorded, Settled,
-    StatementError, StepRow, Stop, Work,
+    AttemptRow, Backend, Cancellation, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace,
+    Recorded, Settled, StatementError, StepRow, Stop, Work,
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::lock;
 use crate::quote::{identifier, literal};
-use crate::store::{Runner, Store};
+use crate::store::{Attempt, AttemptEnd, Store};
 
 // Texts of our own, which come back whatever language the server speaks.
 const LOCK_NOT_OURS: &str = "cargo-migrate: lock not ours";
@@ -102,6 +103,13 @@ where
         }
     }
 
+    fn write_due(&mut self, writes: &str) -> Result<(), DatabaseError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        self.write(writes)
+    }
+
     fn rows<R>(&mut self, sql: &str) -> Result<Vec<R>, DatabaseError>
     where
         R: diesel::deserialize::QueryableByName<Pg> + 'static,
@@ -118,12 +126,13 @@ where
         Dialect::Postgres
     }
 
-    fn cancellation(&self) -> Option<String> {
+    fn cancellation(&self) -> Option<Cancellation> {
         // By name: through a pooler a process may be somebody else's by now.
-        Some(format!(
+        let sql = format!(
             "SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = {}",
             literal(Dialect::Postgres, &self.names.application)
-        ))
+        );
+        Some(Arc::new(OnceLock::from(sql)))
     }
 
     fn store(&self) -> &Store {
@@ -166,11 +175,15 @@ where
         self.rows(&self.store.select_attempts(limit))
     }
 
-    fn read_attempt_of(&mut self, runner: &Runner) -> Result<i64, DatabaseError> {
-        let rows: Vec<IdRow> = self.rows(&self.store.select_attempt_of(runner))?;
-        rows.first()
-            .and_then(|row| row.id)
-            .ok_or_else(|| DatabaseError::other("the journal lost an attempt".into()))
+    fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<(i64, String), DatabaseError> {
+        let insert = self
+            .store
+            .insert_attempt(None, attempt, &AttemptEnd::Running);
+        self.write(&insert)?;
+        let rows: Vec<IdRow> = self.rows(&self.store.select_attempt_of(attempt.runner))?;
+        let id = rows.first().and_then(|row| row.id);
+        let id = id.ok_or_else(|| DatabaseError::other("the journal lost an attempt".into()))?;
+        Ok((id, String::new()))
     }
 
     fn claim(&mut self, scope: LockScope) -> Result<Claim, DatabaseError> {
@@ -333,6 +346,7 @@ where
     }
 
     fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
+        self.write_due(recorded.before)?;
         let batch = |statement| Batch {
             // The search path is the session's: the file may have set it.
             before: format!(
@@ -355,14 +369,12 @@ where
         };
         let elapsed = began.elapsed();
         self.rollback();
-        let failed = StatementError {
-            offset: part.offset(),
-            error,
-        };
-        if suspicion(&failed.error, recorded.lock_timeout, elapsed) == Suspicion::None
+        let offset = part.offset();
+        let failed = |error| Err(StatementError::Statement { error, offset });
+        if suspicion(&error, recorded.lock_timeout, elapsed) == Suspicion::None
             || recorded.interrupt.is_asked()
         {
-            return Err(failed);
+            return failed(error);
         }
         let asked = if again::holds_a_savepoint(recorded.statement) {
             self.one_by_one(
@@ -377,41 +389,39 @@ where
         };
         match asked {
             Ok(()) => Ok(Outcome::Done),
-            Err(error) => {
+            Err(again) => {
                 self.rollback();
-                if error.message.contains(LOCK_TIMEOUT) {
+                if again.message.contains(LOCK_TIMEOUT) {
                     Ok(Outcome::LockTimeout { statement: None })
-                } else if failed.offset.is_some() {
-                    Err(failed)
                 } else {
-                    Err(StatementError::from(error))
+                    // What has a place points to a word.
+                    failed(if offset.is_some() { error } else { again })
                 }
             }
         }
     }
 
-    fn allow(
-        &mut self,
-        statement: &str,
-        lock_timeout: Duration,
-        statement_timeout: Duration,
-    ) -> Result<(), DatabaseError> {
+    fn run_alone(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
+        self.write_due(recorded.before)?;
         // CONCURRENTLY waits without stopping anybody, and a cancelled one
         // leaves an invalid index.
-        let waits_for_ever = index::is_concurrent(statement);
+        let waits_for_ever = index::is_concurrent(recorded.statement);
+        // There is no second try: nobody knows what a timeout left of the others.
         let lock = if waits_for_ever {
             Duration::ZERO
         } else {
-            lock_timeout
+            recorded.longest_lock_timeout
         };
         self.execute(&format!(
             "SET lock_timeout = {}; SET statement_timeout = {}",
             lock.as_millis(),
-            statement_timeout.as_millis()
-        ))
+            recorded.statement_timeout.as_millis()
+        ))?;
+        self.run_unrecorded(recorded.statement)?;
+        Ok(Outcome::Done)
     }
 
-    fn run_alone(&mut self, statement: &str) -> Result<(), StatementError> {
+    fn run_unrecorded(&mut self, statement: &str) -> Result<(), StatementError> {
         let batch = Batch {
             before: String::new(),
             body: statement,
@@ -421,7 +431,7 @@ where
             // A block with a BEGIN of its own is open still.
             self.rollback();
             let offset = part.offset();
-            StatementError { error, offset }
+            StatementError::Statement { error, offset }
         })
     }
 
@@ -437,7 +447,7 @@ where
         }
     }
 
-    fn settle(&mut self, statement: &str) -> Result<Settled, DatabaseError> {
+    fn settle(&mut self, statement: &str, _: Option<&str>) -> Result<Settled, DatabaseError> {
         let Some(index) = index::built_concurrently(statement) else {
             return Ok(Settled::Unknown);
         };

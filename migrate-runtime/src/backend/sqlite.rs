@@ -5,7 +5,7 @@ mod offset;
 mod sentinel;
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use diesel::connection::LoadConnection;
 use diesel::sql_types::{BigInt, Text};
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::quote::literal;
-use crate::store::{AttemptEnd, Runner, Store};
+use crate::store::{Attempt, AttemptEnd, Store};
 
 /// A SQLite connection at work.
 pub(crate) struct Sqlite<C> {
@@ -110,6 +110,13 @@ where
         Ok(query.load(&mut self.connection)?)
     }
 
+    fn write_due(&mut self, writes: &str) -> Result<(), DatabaseError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        self.write(writes)
+    }
+
     /// Which of our three tables are there.
     fn present(&mut self) -> Result<[bool; 3], DatabaseError> {
         let names: Vec<String> = self
@@ -175,7 +182,7 @@ where
             started: &started,
             duration_us: &elapsed.as_micros().to_string(),
         };
-        self.store.insert_attempt(&work.attempt(), &end)
+        self.store.insert_attempt(None, &work.attempt(), &end)
     }
 
     fn apply_begun(&mut self, work: &Work<'_>, began: Instant) -> Result<Outcome, Stop> {
@@ -232,11 +239,15 @@ where
         }
     }
 
-    fn read_attempt_of(&mut self, runner: &Runner) -> Result<i64, DatabaseError> {
-        let rows: Vec<IdRow> = self.rows(&self.store.select_attempt_of(runner))?;
-        rows.first()
-            .and_then(|row| row.id)
-            .ok_or_else(|| DatabaseError::other("the journal lost an attempt".into()))
+    fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<(i64, String), DatabaseError> {
+        let insert = self
+            .store
+            .insert_attempt(None, attempt, &AttemptEnd::Running);
+        self.write(&insert)?;
+        let rows: Vec<IdRow> = self.rows(&self.store.select_attempt_of(attempt.runner))?;
+        let id = rows.first().and_then(|row| row.id);
+        let id = id.ok_or_else(|| DatabaseError::other("the journal lost an attempt".into()))?;
+        Ok((id, String::new()))
     }
 
     fn claim(&mut self, _: LockScope) -> Result<Claim, DatabaseError> {
@@ -317,9 +328,10 @@ where
     }
 
     fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
+        self.write_due(recorded.before)?;
         self.execute("BEGIN IMMEDIATE")?;
         let ran = self
-            .run_alone(recorded.statement)
+            .run_unrecorded(recorded.statement)
             .and_then(|()| Ok(self.execute(&format!("{}COMMIT", recorded.after))?));
         match ran {
             Ok(()) => Ok(Outcome::Done),
@@ -330,17 +342,18 @@ where
         }
     }
 
-    fn allow(&mut self, _: &str, _: Duration, _: Duration) -> Result<(), DatabaseError> {
-        // SQLite has no such timeouts.
-        Ok(())
+    fn run_alone(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
+        self.write_due(recorded.before)?;
+        self.run_unrecorded(recorded.statement)?;
+        Ok(Outcome::Done)
     }
 
-    fn run_alone(&mut self, statement: &str) -> Result<(), StatementError> {
+    fn run_unrecorded(&mut self, statement: &str) -> Result<(), StatementError> {
         self.execute(statement).map_err(|error| {
             // A block with a BEGIN of its own is open still.
             self.rollback();
             let offset = offset::of_error(statement, &error.message);
-            StatementError { error, offset }
+            StatementError::Statement { error, offset }
         })
     }
 
@@ -349,7 +362,7 @@ where
         Ok(())
     }
 
-    fn settle(&mut self, statement: &str) -> Result<Settled, DatabaseError> {
+    fn settle(&mut self, statement: &str, _: Option<&str>) -> Result<Settled, DatabaseError> {
         let first = tokenize(statement, Dialect::Sqlite).find(|token| !token.is_blank());
         let word = first.map(|token| statement[token.range].to_ascii_lowercase());
         // Nothing that running them twice would change.

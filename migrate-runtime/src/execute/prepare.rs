@@ -16,9 +16,12 @@ use crate::store::AttemptEnd;
 
 /// A migration's file, ready to be sent.
 pub(super) struct Prepared {
+    pub(super) dialect: Dialect,
     pub(super) text: String,
     pub(super) script: Script,
     pub(super) mode: RunMode,
+    /// Whether consecutive changes of rows may be one transaction.
+    pub(super) shares_transactions: bool,
     raw: Checksum,
     semantic: Checksum,
     down: Option<String>,
@@ -87,6 +90,7 @@ pub(super) fn prepare(
     } = read(catalog, step, dialect)?;
     let metadata = &migration.metadata;
     Ok(Prepared {
+        dialect,
         semantic: Checksum::semantic(&text, dialect),
         down: match step.direction {
             Direction::Up => migration.down()?,
@@ -96,6 +100,9 @@ pub(super) fn prepare(
         statement_timeout: metadata
             .statement_timeout
             .unwrap_or(options.statement_timeout),
+        // Elsewhere who leaves the transaction wants each one committed.
+        shares_transactions: dialect == Dialect::MySql
+            && metadata.transaction.runs_in_transaction(),
         raw,
         script,
         mode,
@@ -198,9 +205,10 @@ impl Prepared {
         error: &str,
     ) {
         let work = self.work(step, options);
-        let sql = backend
-            .store()
-            .insert_attempt(&work.attempt(), &AttemptEnd::Failed { error });
+        let sql =
+            backend
+                .store()
+                .insert_attempt(None, &work.attempt(), &AttemptEnd::Failed { error });
         let _ = backend.write(&sql);
     }
 }

@@ -6,19 +6,29 @@ use std::ops::Range;
 use std::time::Instant;
 
 use migrate_core::Checksum;
-use migrate_core::StatementKind;
-use migrate_core::tokenize;
-use migrate_core::{AttemptState, Catalog, Direction, History, Step, Version};
+use migrate_core::{Direction, StatementKind, Step};
 
 use super::prepare::Prepared;
+use super::resume;
 use super::{LOCK_TRIES, lock_pause, lock_timeout};
-use crate::backend::{
-    Backend, Outcome, Recorded, Settled, StatementError, StepRow, first_line, word_at,
-};
+use crate::backend::{Backend, Outcome, Recorded, StatementError, first_line, word_at};
 use crate::error::{DatabaseError, DatabaseErrorKind, Error, Remains};
 use crate::event::Event;
 use crate::migrator::Options;
-use crate::store::AttemptEnd;
+
+/// Statements that share a transaction, at most: as many as a server takes in
+/// one packet, whatever its limit.
+const LONGEST_GROUP: usize = 100;
+const LARGEST_GROUP: usize = 256 * 1024;
+
+/// How a statement meets its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Both are one transaction.
+    Recorded,
+    /// Recorded as begun before, and as done with the next write.
+    Alone,
+}
 
 /// One attempt under way.
 struct Attempt<'a> {
@@ -28,6 +38,8 @@ struct Attempt<'a> {
     id: i64,
     /// Writes that are due, and go with the next ones in one round trip.
     due: String,
+    /// The statement (from 1) whose end is due.
+    finished: Option<usize>,
 }
 
 /// Runs a migration by its steps, from where an earlier attempt stopped.
@@ -45,7 +57,7 @@ pub(super) fn run(
             let steps = backend
                 .read_steps(resume.attempt)
                 .map_err(recording("cannot read the migration's steps"))?;
-            unedited(step, prepared, &steps[..])?;
+            resume::check(step, prepared, &steps)?;
             let work = prepared.work(step, options);
             let due = backend
                 .store()
@@ -54,16 +66,10 @@ pub(super) fn run(
         }
         None => {
             let work = prepared.work(step, options);
-            let sql = backend
-                .store()
-                .insert_attempt(&work.attempt(), &AttemptEnd::Running);
-            backend
-                .write(&sql)
+            let (id, due) = backend
+                .begin_attempt(&work.attempt())
                 .map_err(recording("cannot record the migration's statements"))?;
-            let id = backend
-                .read_attempt_of(&options.runner)
-                .map_err(recording("cannot record the migration's statements"))?;
-            (id, 0, String::new())
+            (id, 0, due)
         }
     };
     let mut attempt = Attempt {
@@ -72,6 +78,7 @@ pub(super) fn run(
         prepared,
         id,
         due,
+        finished: None,
     };
     let ran = attempt
         .statements(done, options, tell)
@@ -83,27 +90,6 @@ pub(super) fn run(
     ran.and(reset)
 }
 
-/// The finished part of the file must be the text that was run.
-fn unedited(step: &Step, prepared: &Prepared, steps: &[StepRow]) -> Result<(), Error> {
-    for row in steps.iter().filter(|row| row.state == "done") {
-        let n = usize::try_from(row.n).unwrap_or_default();
-        let now = n
-            .checked_sub(1)
-            .and_then(|n| prepared.script.statements.get(n));
-        let same = now.is_some_and(|now| {
-            Checksum::statement(&prepared.text[now.range.clone()]).to_string() == row.sha256
-        });
-        if !same {
-            return Err(Error::EditedWhileHalfApplied {
-                version: step.version.clone(),
-                name: step.name.clone(),
-                statement: n,
-            });
-        }
-    }
-    Ok(())
-}
-
 impl Attempt<'_> {
     fn statements(
         &mut self,
@@ -111,76 +97,155 @@ impl Attempt<'_> {
         options: &Options,
         tell: &dyn Fn(Event<'_>),
     ) -> Result<(), Error> {
-        let total = self.prepared.script.statements.len();
-        for (index, statement) in self.prepared.script.statements.iter().enumerate() {
-            let n = index + 1;
-            let text = &self.prepared.text[statement.range.clone()];
-            if n <= done {
-                // A new session does not have the old one's settings, and a
-                // table rebuilt without `foreign_keys = OFF` loses its rows.
-                if sets_the_session(text, self.backend) {
-                    self.backend
-                        .run_alone(text)
-                        .map_err(|error| self.failed(n, done, &error))?;
-                }
-                continue;
-            }
+        let statements = &self.prepared.script.statements;
+        self.restore_session(done)?;
+        let mut at = done;
+        // Up to here each statement has a transaction of its own.
+        let mut singly = 0;
+        while at < statements.len() {
             if options.interrupt.is_asked() {
                 return Err(self.interrupted());
             }
-            tell(Event::Statement {
-                step: self.step,
-                number: n,
-                total,
-            });
-            let checksum = Checksum::statement(text);
-            self.backend.heal(text).map_err(Error::database(
-                "cannot remove what an interrupted attempt left",
-            ))?;
-            let within = match statement.kind {
-                StatementKind::Dml | StatementKind::Ddl => Some(0..text.len()),
-                StatementKind::Block => inside_of_block(text, self.backend),
-                StatementKind::Alone => None,
+            let end = if at < singly {
+                at + 1
+            } else {
+                self.end_of_group(at)
             };
-            let ran = match within {
-                Some(within) => {
-                    let after = self.backend.store().record_step(self.id, n, checksum);
-                    // What is done is recorded before anything long begins.
-                    self.settle_due()
-                        .map_err(StatementError::from)
-                        .and_then(|()| self.recorded(&text[within.clone()], &after, options, tell))
-                        .map_err(|error| {
-                            let offset = error.offset.map(|offset| within.start + offset);
-                            StatementError { offset, ..error }
-                        })
+            for number in at + 1..=end {
+                tell(Event::Statement {
+                    step: self.step,
+                    number,
+                    total: statements.len(),
+                });
+            }
+            match self.run(at..end, options, tell) {
+                Ok(()) => at = end,
+                // Which one it was, each tells by itself; those before it stay.
+                Err(StatementError::Statement { .. })
+                    if end - at > 1 && !options.interrupt.is_asked() =>
+                {
+                    singly = end;
                 }
-                None => self.alone(n, text, checksum),
-            };
-            ran.map_err(|error| self.failed(n, n - 1, &error))?;
+                Err(error) => return Err(self.failed(at + 1, at, &error)),
+            }
         }
         Ok(())
     }
 
-    /// Runs a statement with its record, letting the application go first.
-    fn recorded(
+    fn restore_session(&mut self, done: usize) -> Result<(), Error> {
+        let finished = &self.prepared.script.statements[..done];
+        resume::restore_session(self.backend, &self.prepared.text, finished)
+            .map_err(|(index, error)| self.failed(index + 1, done, &error))
+    }
+
+    /// The end of the statements from `at` on that share a transaction: rows
+    /// that are changed one after another, in a file that would be one
+    /// transaction if its DDL allowed that.
+    fn end_of_group(&self, at: usize) -> usize {
+        if !self.prepared.shares_transactions {
+            return at + 1;
+        }
+        let mut bytes = 0;
+        let group = self.prepared.script.statements[at..]
+            .iter()
+            .take(LONGEST_GROUP)
+            .take_while(|statement| {
+                bytes += statement.range.len();
+                statement.kind == StatementKind::Dml && bytes <= LARGEST_GROUP
+            })
+            .count();
+        at + group.max(1)
+    }
+
+    /// Runs the statements of `range` (from 0): one, or a group.
+    fn run(
         &mut self,
+        range: Range<usize>,
+        options: &Options,
+        tell: &dyn Fn(Event<'_>),
+    ) -> Result<(), StatementError> {
+        let (text, statements) = (&self.prepared.text, &self.prepared.script.statements);
+        let of = |index: usize| &text[statements[index].range.clone()];
+        let checksum = |index: usize| Checksum::statement(of(index));
+        let (first, number) = (of(range.start), range.start + 1);
+        let store = self.backend.store();
+        let records = range
+            .clone()
+            .map(|index| store.record_step(self.id, index + 1, checksum(index)))
+            .collect::<String>();
+        if range.len() > 1 {
+            let joined = range.map(of).collect::<Vec<_>>().join(";\n");
+            return self.send(Way::Recorded, &joined, &records, options, tell);
+        }
+        self.backend.heal(first)?;
+        let within = match statements[range.start].kind {
+            StatementKind::Dml | StatementKind::Ddl => Some(0..first.len()),
+            StatementKind::Block => inside_of_block(first, self.backend),
+            StatementKind::Alone => None,
+        };
+        if let Some(within) = within {
+            return self
+                .send(
+                    Way::Recorded,
+                    &first[within.clone()],
+                    &records,
+                    options,
+                    tell,
+                )
+                .map_err(|error| error.moved_by(within.start));
+        }
+        let fingerprint = self.backend.fingerprint(first);
+        let finished = self.finished.take();
+        self.due += &self.backend.store().begin_step(
+            self.id,
+            number,
+            checksum(range.start),
+            fingerprint.as_deref(),
+            finished,
+        );
+        self.send(Way::Alone, first, "", options, tell)?;
+        self.finished = Some(number);
+        Ok(())
+    }
+
+    fn take_due(&mut self) -> String {
+        let mut due = std::mem::take(&mut self.due);
+        if let Some(n) = self.finished.take() {
+            due += &self.backend.store().finish_step(self.id, n);
+        }
+        due
+    }
+
+    /// Sends statements with their records, letting the application go first.
+    /// What is due is recorded before anything long begins.
+    fn send(
+        &mut self,
+        way: Way,
         statement: &str,
         after: &str,
         options: &Options,
         tell: &dyn Fn(Event<'_>),
     ) -> Result<(), StatementError> {
+        let mut before = self.take_due();
         for tries in 0..LOCK_TRIES {
             let recorded = Recorded {
+                before: &before,
                 statement,
                 after,
                 lock_timeout: lock_timeout(self.prepared.lock_timeout, tries),
+                longest_lock_timeout: self.prepared.lock_timeout,
                 statement_timeout: self.prepared.statement_timeout,
                 interrupt: &options.interrupt,
             };
-            match self.backend.run_recorded(&recorded)? {
+            let outcome = match way {
+                Way::Recorded => self.backend.run_recorded(&recorded)?,
+                Way::Alone => self.backend.run_alone(&recorded)?,
+            };
+            match outcome {
                 Outcome::LockTimeout { .. } => {}
                 Outcome::Done | Outcome::Busy | Outcome::Elsewhere => return Ok(()),
             }
+            before.clear();
             let (step, attempt) = (self.step, tries + 1);
             tell(Event::LockTimeout { step, attempt });
             options.interrupt.pause(lock_pause(attempt));
@@ -189,25 +254,10 @@ impl Attempt<'_> {
             }
         }
         let message = "another session holds a lock on what it changes";
-        Err(DatabaseError::other(message.to_owned()).into())
-    }
-
-    fn settle_due(&mut self) -> Result<(), DatabaseError> {
-        if self.due.is_empty() {
-            return Ok(());
-        }
-        self.backend.write(&std::mem::take(&mut self.due))
-    }
-
-    fn alone(&mut self, n: usize, text: &str, checksum: Checksum) -> Result<(), StatementError> {
-        let begin = self.backend.store().begin_step(self.id, n, checksum);
-        let due = std::mem::take(&mut self.due);
-        let (lock, statement) = (self.prepared.lock_timeout, self.prepared.statement_timeout);
-        self.backend.write(&format!("{due}{begin}"))?;
-        self.backend.allow(text, lock, statement)?;
-        self.backend.run_alone(text)?;
-        self.due = self.backend.store().finish_step(self.id, n);
-        Ok(())
+        Err(StatementError::Statement {
+            error: DatabaseError::other(message.to_owned()),
+            offset: None,
+        })
     }
 
     fn finish(&mut self, began: Instant) -> Result<(), Error> {
@@ -217,8 +267,14 @@ impl Attempt<'_> {
             Direction::Down => format!("{};\n", store.delete_history(&self.step.version)),
         };
         let total = self.prepared.script.statements.len();
-        let end = store.finish_attempt(self.id, total, began.elapsed().as_micros());
-        let sql = format!("{}{history}{end}", std::mem::take(&mut self.due));
+        let end = store.finish_attempt(
+            self.id,
+            &self.step.version,
+            total,
+            began.elapsed().as_micros(),
+            self.finished.take(),
+        );
+        let sql = format!("{}{history}{end}", self.take_due());
         self.backend
             .write(&sql)
             .map_err(|error| self.recording(error))
@@ -234,20 +290,22 @@ impl Attempt<'_> {
 
     /// Records that statement `n` failed and says where.
     fn failed(&mut self, n: usize, done: usize, failed: &StatementError) -> Error {
-        if failed.error.kind == DatabaseErrorKind::Closed
-            || self.backend.is_lock_lost(&failed.error)
-        {
-            return self.recording(failed.error.clone());
+        let (error, offset) = match failed {
+            StatementError::Statement { error, offset } => (error, offset),
+            StatementError::Record(error) => return self.recording(error.clone()),
+        };
+        if error.kind == DatabaseErrorKind::Closed || self.backend.is_lock_lost(error) {
+            return self.recording(error.clone());
         }
         let store = self.backend.store();
         let forget = store.forget_step(self.id, n);
-        let fail = store.fail_attempt(self.id, &failed.error.message);
-        let sql = format!("{}{forget}{fail}", std::mem::take(&mut self.due));
+        let fail = store.fail_attempt(self.id, &error.message);
+        let sql = format!("{}{forget}{fail}", self.take_due());
         if let Err(error) = self.backend.write(&sql) {
             return self.recording(error);
         }
         let statement = self.prepared.script.statements[n - 1].range.clone();
-        let range = match failed.offset {
+        let range = match offset {
             Some(offset) => word_at(&self.prepared.text, statement.start + offset),
             None => first_line(&self.prepared.text, &statement),
         };
@@ -256,14 +314,14 @@ impl Attempt<'_> {
             self.step,
             Some(n - 1),
             Some(range),
-            failed.error.message.clone(),
+            error.message.clone(),
             remains,
         )
     }
 
     fn interrupted(&mut self) -> Error {
         let fail = self.backend.store().fail_attempt(self.id, "interrupted");
-        let sql = format!("{}{fail}", std::mem::take(&mut self.due));
+        let sql = format!("{}{fail}", self.take_due());
         match self.backend.write(&sql) {
             Ok(()) => Error::Interrupted,
             Err(error) => self.recording(error),
@@ -310,58 +368,4 @@ fn inside_of_block(text: &str, backend: &dyn Backend) -> Option<Range<usize>> {
         && commits.contains(&plain(&commit.range).as_str());
     let (first, last) = (inside.first()?, inside.last()?);
     ours.then_some(first.range.start..last.range.end)
-}
-
-/// Whether a statement only sets something for its session.
-fn sets_the_session(text: &str, backend: &dyn Backend) -> bool {
-    let first = tokenize(text, backend.dialect()).find(|token| !token.is_blank());
-    first.is_some_and(|token| {
-        let word = &text[token.range];
-        word.eq_ignore_ascii_case("set") || word.eq_ignore_ascii_case("pragma")
-    })
-}
-
-/// Settles a statement in doubt where the database can tell what became of
-/// it; says whether it could.
-pub(super) fn settle(
-    backend: &mut dyn Backend,
-    catalog: &Catalog,
-    history: &History,
-    version: &Version,
-) -> Result<bool, Error> {
-    let (Some(unfinished), Some(migration)) =
-        (history.unfinished.get(version), catalog.get(version))
-    else {
-        return Ok(false);
-    };
-    let AttemptState::InDoubt { statement } = unfinished.state else {
-        return Ok(false);
-    };
-    let text = match unfinished.direction {
-        Direction::Up => migration.up()?,
-        Direction::Down => migration.down()?.unwrap_or_default(),
-    };
-    let Ok(statements) = migrate_core::split(&text, backend.dialect()) else {
-        return Ok(false);
-    };
-    let Some(statement_text) = statement
-        .checked_sub(1)
-        .and_then(|n| statements.get(n))
-        .map(|s| &text[s.range.clone()])
-    else {
-        return Ok(false);
-    };
-    let attempt = unfinished.attempt;
-    let sql = match backend
-        .settle(statement_text)
-        .map_err(Error::database("cannot look into the statement in doubt"))?
-    {
-        Settled::Unknown => return Ok(false),
-        Settled::Done => backend.store().finish_step(attempt, statement),
-        Settled::Repeat => backend.store().forget_step(attempt, statement),
-    };
-    backend
-        .write(&sql)
-        .map_err(Error::database("cannot settle the statement in doubt"))?;
-    Ok(true)
 }

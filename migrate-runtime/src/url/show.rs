@@ -64,7 +64,7 @@ fn show_query(f: &mut fmt::Formatter<'_>, query: Option<&str>) -> fmt::Result {
         let secret = ["pass", "pwd", "secret", "token", "key"]
             .iter()
             .any(|word| name.contains(word))
-            && !["sslkey", "passfile"].contains(&&*name);
+            && !["sslkey", "passfile"].contains(&&*name.replace(['-', '_'], ""));
         let hidden = secret || value.contains('@');
         write!(f, "{sign}{key}={}", if hidden { "***" } else { value })?;
     }

@@ -116,6 +116,60 @@ fn equal_databases_have_equal_identities() {
     assert_eq!(a, url("postgresql://v@127.0.0.1:5432/d").identity());
     assert_ne!(a, url("postgres://u@localhost/e").identity());
     assert_eq!(url("sqlite:./x.db").identity(), url("x.db").identity());
+    assert_eq!(a, url("postgres://u@[::1]/d").identity());
+    assert_ne!(a, url("postgres://u@localhost:1/d").identity());
+    assert_ne!(a, url("mysql://u@localhost/d").identity());
+}
+
+#[test]
+fn mysql_on_this_machine_is_one_database_by_socket_and_by_address() {
+    let here = url("mysql://u@127.0.0.1:3306/d").identity();
+    for text in [
+        "mysql://localhost/d",
+        "mysql:///d",
+        "mariadb://v:w@LOCALHOST:3306/d?ssl-mode=DISABLED",
+        "mysql://[::1]/d",
+        "mysql://[::1]:3306/d",
+        "mysql://h/d?socket=/run/mysqld/mysqld.sock",
+        "mysql://%2Ftmp%2Fmysql.sock/d",
+    ] {
+        assert_eq!(url(text).identity(), here, "{text}");
+    }
+    let socket = url("mysql:///d?socket=/a/b.sock").identity();
+    assert_eq!(url("mysql://u@%2Fa%2Fb.sock/d").identity(), socket);
+    assert_eq!(url("mysql:///d?Unix_Socket=/a/b.sock").identity(), socket);
+    for text in [
+        "mysql://localhost:3307/d",
+        "mysql://[::2]/d",
+        "mysql://h/d",
+        "mysql:///e",
+        "mysql:///d?socket=/a/b.sock",
+    ] {
+        assert_ne!(url(text).identity(), here, "{text}");
+    }
+}
+
+#[test]
+fn what_only_libpq_reads_is_no_part_of_a_mysql_url() {
+    let made = url("mysql://u:p%40w@[::1]:5/d%20x?user=v&dbname=e&host=h&ssl-key=/k&SSL_KEY=/l");
+    assert_eq!(made.user().as_deref(), Some("u"));
+    assert_eq!(made.database_name().as_deref(), Some("d x"));
+    assert_eq!(
+        (made.hosts(), made.password().as_deref()),
+        ("[::1]:5", Some("p@w"))
+    );
+    assert_eq!(
+        made.to_string(),
+        "mysql://u:***@[::1]:5/d%20x?user=v&dbname=e&host=h&ssl-key=/k&SSL_KEY=/l"
+    );
+    assert!(!url("mysql:///d?host=h").names_host());
+    assert_eq!(url("mysql://u@h/").database_name(), None);
+    assert_eq!(
+        url("mysql://u:p@h/d?ssl-mode=REQUIRED")
+            .with_database("a b")
+            .expose(),
+        "mysql://u:p@h/a%20b?ssl-mode=REQUIRED"
+    );
 }
 
 #[test]

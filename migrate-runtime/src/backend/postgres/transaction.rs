@@ -105,7 +105,7 @@ where
             started: "now()",
             duration_us: "(extract(epoch from clock_timestamp() - now()) * 1000000)::bigint",
         };
-        self.store.insert_attempt(&work.attempt(), &end)
+        self.store.insert_attempt(None, &work.attempt(), &end)
     }
 
     pub(super) fn begin(&self, work: &Work<'_>) -> String {

@@ -1,0 +1,103 @@
+//! Why there is no plan, as a problem: each divergence with its file, and a
+//! statement in doubt with its place.
+
+use std::path::Path;
+
+use migrate_core::{Divergence, PlanError, RunMode, Script};
+
+use super::{Excerpt, Problem, Subject};
+use crate::exit::Exit;
+use crate::target::{MERGED, Target};
+
+/// Why there is no plan for `target`.
+pub(super) fn problem(target: &Target, error: &PlanError) -> Problem {
+    let flag = target.package_flag();
+    match error {
+        PlanError::Diverged(found) => {
+            let mut problems = found
+                .iter()
+                .map(|divergence| divergence_problem(target, divergence));
+            let mut first = problems.next().unwrap_or_default();
+            first.others = problems.collect();
+            first.notes.push("nothing was run".into());
+            first
+        }
+        PlanError::Behind { version, .. } => Problem::new(Exit::Failed, error.to_string())
+            .with_help(format!(
+                "revert to it with `cargo migrate revert{flag} --to {version}`"
+            )),
+        PlanError::NotApplied(_) => Problem::new(Exit::Failed, error.to_string())
+            .with_help(format!("`cargo migrate status{flag}` lists what is")),
+        PlanError::NotInCatalog(_) => Problem::new(Exit::Failed, error.to_string()),
+        PlanError::Irreversible { name, .. } => {
+            let mut problem = Problem::new(Exit::Failed, error.to_string());
+            problem.notes.push("nothing was reverted".into());
+            problem.with_help(format!(
+                "stop after it with `cargo migrate revert{flag} --to {name}`, or write its down.sql"
+            ))
+        }
+    }
+}
+
+fn divergence_problem(target: &Target, divergence: &Divergence) -> Problem {
+    let mut problem =
+        Problem::new(Exit::Failed, divergence.to_string()).with_help(divergence.help());
+    problem.alike = alike(divergence);
+    // A set of several directories knows how it is done.
+    if let (Divergence::Missing { .. }, [_]) = (divergence, &target.directories[..]) {
+        problem.help.push(format!(
+            "where another crate's migrations were merged into this set, name its directory, too: {MERGED} in {}",
+            target.section()
+        ));
+    }
+    let direction = divergence.direction();
+    let statement = match divergence {
+        Divergence::InDoubt { statement, .. } => Some(*statement),
+        _ => None,
+    };
+    problem.migration = Some(Subject {
+        name: divergence.name().to_owned(),
+        version: divergence.version().to_string(),
+        direction,
+        statement,
+    });
+    let directory = target.migration(divergence.name());
+    problem.excerpts.extend(directory.map(|path| {
+        let path = path.join(direction.file_name());
+        statement
+            .and_then(|n| in_doubt(target, &path, n))
+            .unwrap_or_else(|| Excerpt::path(&path))
+    }));
+    problem
+}
+
+/// What several of them are together; nothing where each has a remedy of its
+/// own.
+fn alike(divergence: &Divergence) -> Option<String> {
+    match divergence {
+        Divergence::Edited { .. } => Some("were edited after they were applied".to_owned()),
+        Divergence::Missing { .. } => {
+            Some("are in the database, but not in the catalog".to_owned())
+        }
+        Divergence::OutOfOrder { newest, .. } => Some(format!(
+            "are pending, but sort before {newest}, which is applied"
+        )),
+        Divergence::HalfApplied { .. } | Divergence::InDoubt { .. } => None,
+    }
+}
+
+/// Statement `n` (from 1) of a file, as long as the file can be read.
+fn in_doubt(target: &Target, path: &Path, n: usize) -> Option<Excerpt> {
+    let text = migrate_core::decode(std::fs::read(path).ok()?).ok()?;
+    let script = Script::admit(&text, target.dialect, RunMode::Steps).ok()?;
+    let range = script.statements.get(n.checked_sub(1)?)?.range.clone();
+    let line = text[range.clone()]
+        .find('\n')
+        .map_or(range.end, |at| range.start + at);
+    Some(Excerpt {
+        range: Some(range.start..line),
+        label: "nobody knows whether this took effect".to_owned(),
+        text,
+        ..Excerpt::path(path)
+    })
+}

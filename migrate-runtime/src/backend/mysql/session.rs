@@ -1,0 +1,213 @@
+//! A MySQL session at work, as SQL text: its lock, what it is told of itself,
+//! its timeouts, and what a file may have set and is put back.
+
+use std::time::Duration;
+
+use diesel::sql_types::{BigInt, Nullable, Text};
+use migrate_core::{Dialect, lexemes};
+
+use crate::backend::Recorded;
+use crate::quote::{identifier, literal};
+
+/// Settings that files change and do not always put back, those of dumps among
+/// them.
+const PUT_BACK: [&str; 11] = [
+    "autocommit",
+    "character_set_client",
+    "character_set_results",
+    "collation_connection",
+    "default_storage_engine",
+    "foreign_key_checks",
+    "sql_mode",
+    "sql_notes",
+    "sql_safe_updates",
+    "time_zone",
+    "unique_checks",
+];
+
+/// A year: the longest that the server waits for a lock.
+const FOR_EVER: u64 = 31_536_000;
+
+/// A session that has the lock.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    pub(super) database: String,
+    pub(super) lock: String,
+    pub(super) read_only: bool,
+    connection: i64,
+    /// Whether the file at work may have changed settings.
+    touched: bool,
+    /// Whether one has done so that is at its end.
+    stale: bool,
+    /// Those in effect, as long as no file can have changed them.
+    timeouts: Option<Timeouts>,
+}
+
+/// How long the next statement waits for locks, and runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Timeouts {
+    lock: Duration,
+    statement: Duration,
+}
+
+/// What the server answers to [`query`].
+#[derive(Debug, diesel::QueryableByName)]
+pub(super) struct SessionRow {
+    #[diesel(sql_type = Nullable<Text>)]
+    database_name: Option<String>,
+    #[diesel(sql_type = Text)]
+    lock_name: String,
+    #[diesel(sql_type = BigInt)]
+    connection: i64,
+    #[diesel(sql_type = BigInt)]
+    read_only: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    locked: Option<i64>,
+}
+
+/// The lock's name, as the server makes it of the database's: locks are the
+/// whole server's, and 64 characters long at most. Where names of databases
+/// differ in case alone, their runners wait for each other.
+fn lock_name(history_table: &str) -> String {
+    format!(
+        "CONCAT('cargo-migrate-', LEFT(SHA2(CONCAT(LOWER(DATABASE()), '.', {}), 256), 32))",
+        literal(Dialect::MySql, history_table)
+    )
+}
+
+/// Takes the lock, waiting for a second, and asks what the session is. Of
+/// GET_LOCK's answers only 1 is a success.
+pub(super) fn query(history_table: &str) -> String {
+    let name = lock_name(history_table);
+    format!(
+        "SELECT CAST(DATABASE() AS CHAR) AS database_name, CAST({name} AS CHAR) AS lock_name, \
+         CAST(CONNECTION_ID() AS SIGNED) AS connection, CAST(@@GLOBAL.read_only AS SIGNED) AS read_only, \
+         CAST(GET_LOCK({name}, 1) AS SIGNED) AS locked"
+    )
+}
+
+/// Who has the lock, as far as the user may see other sessions.
+pub(super) fn holder_query(history_table: &str) -> String {
+    let name = lock_name(history_table);
+    format!(
+        "SELECT CAST(CONCAT('connection ', h.id, COALESCE(CONCAT(', ', p.USER, '@', p.HOST, ', for ', p.TIME, ' s'), '')) \
+         AS CHAR) AS text FROM (SELECT IS_USED_LOCK({name}) AS id) h \
+         LEFT JOIN information_schema.PROCESSLIST p ON p.ID = h.id WHERE h.id IS NOT NULL"
+    )
+}
+
+impl Session {
+    /// The session, if it has got the lock.
+    pub(super) fn of(row: SessionRow) -> Option<Self> {
+        (row.locked == Some(1)).then(|| Self {
+            database: row.database_name.unwrap_or_default(),
+            lock: row.lock_name,
+            read_only: row.read_only != 0,
+            connection: row.connection,
+            touched: false,
+            stale: false,
+            timeouts: None,
+        })
+    }
+
+    /// Whether a file's settings are still to be put back.
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// Notes that a file's statement is run.
+    pub(super) fn runs(&mut self, statement: &str) {
+        const SET_NOTHING: &str = "CREATE|ALTER|DROP|RENAME|TRUNCATE|INSERT|UPDATE|DELETE|REPLACE";
+        let first = lexemes(statement, Dialect::MySql).next();
+        let leaves_it =
+            first.is_some_and(|first| SET_NOTHING.split('|').any(|word| first.is(word)));
+        self.touched |= !leaves_it;
+    }
+
+    /// A file has come to its end.
+    pub(super) fn leave_file(&mut self) {
+        if std::mem::take(&mut self.touched) {
+            self.stale = true;
+            self.timeouts = None;
+        }
+    }
+
+    /// The beginning of a packet: puts back what the last file has set, gives
+    /// the next statement its timeouts, and looks whether the lock is ours.
+    ///
+    /// Where it is not, the packet ends in an error that names the lock: MySQL
+    /// has no IF outside of programs, but a number too large is an error
+    /// everywhere.
+    pub(super) fn opening(&mut self, timeouts: Option<Timeouts>) -> String {
+        let mut settings = Vec::new();
+        let stale = std::mem::take(&mut self.stale);
+        if stale {
+            settings.extend(PUT_BACK.map(|name| format!("SESSION {name} = @cargo_migrate_{name}")));
+        }
+        if let Some(timeouts) = timeouts.filter(|new| self.timeouts.as_ref() != Some(new)) {
+            settings.push(timeouts.settings());
+            self.timeouts = Some(timeouts);
+        }
+        let name = literal(Dialect::MySql, &self.lock);
+        settings.push(format!(
+            "@cargo_migrate_in_statement = EXP(IF(IS_USED_LOCK({name}) <=> CONNECTION_ID(), 0, 710)) - 1"
+        ));
+        let back = if stale {
+            format!("USE {};\n", identifier(Dialect::MySql, &self.database))
+        } else {
+            String::new()
+        };
+        format!("SET {};\n{back}", settings.join(", "))
+    }
+
+    pub(super) fn release(&self) -> String {
+        format!(
+            "SELECT RELEASE_LOCK({})",
+            literal(Dialect::MySql, &self.lock)
+        )
+    }
+
+    /// What another connection sends to stop the running statement.
+    pub(super) fn cancellation(&self) -> String {
+        format!("KILL QUERY {}", self.connection)
+    }
+
+    /// Notes what is set, and makes the session ours: the language that
+    /// [`super::place`] reads, and an end to a runner that has fallen silent.
+    pub(super) fn enter() -> String {
+        let noted: Vec<String> = PUT_BACK
+            .iter()
+            .map(|name| format!("@cargo_migrate_{name} = @@SESSION.{name}"))
+            .collect();
+        format!(
+            "SET {};\nSET SESSION lc_messages = 'en_US', SESSION wait_timeout = 120",
+            noted.join(", ")
+        )
+    }
+}
+
+impl Timeouts {
+    pub(super) fn of(recorded: &Recorded<'_>) -> Self {
+        Self {
+            lock: recorded.lock_timeout,
+            statement: recorded.statement_timeout,
+        }
+    }
+
+    /// In the whole seconds that the server knows of locks. The comments hold
+    /// what one of MariaDB and MySQL alone has.
+    fn settings(self) -> String {
+        let seconds = if self.lock.is_zero() {
+            FOR_EVER
+        } else {
+            let seconds = self.lock.as_millis().div_ceil(1000);
+            u64::try_from(seconds).unwrap_or(FOR_EVER).min(FOR_EVER)
+        };
+        format!(
+            "SESSION lock_wait_timeout = {seconds}, SESSION innodb_lock_wait_timeout = {seconds} \
+             /*M!100108 , SESSION max_statement_time = {:.3} */ /*!50708 , SESSION max_execution_time = {} */",
+            self.statement.as_secs_f64(),
+            self.statement.as_millis()
+        )
+    }
+}
