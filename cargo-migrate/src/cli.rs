@@ -19,6 +19,7 @@ pub use command::{
     WaitArgs,
 };
 pub use global::{GlobalArgs, MessageFormat, SelectionArgs};
+pub(crate) use goal::typed;
 pub use goal::{GoalArgs, RedoGoal, RevertGoal, RunGoal, UsageError};
 
 /// The shape that Cargo gives a plugin: `cargo migrate …` starts

@@ -171,11 +171,15 @@ impl Context {
         let asked = move || {
             report.tell(Message::Warning {
                 text: "interrupted; stopping in good order, once more stops at once",
+                help: None,
             })
         };
         if let Err(error) = crate::signal::watch(self.interrupt.clone(), asked) {
             let text = format!("signals end the process at once: {error}");
-            self.report.tell(Message::Warning { text: &text });
+            self.report.tell(Message::Warning {
+                text: &text,
+                help: None,
+            });
         }
     }
 }

@@ -18,7 +18,7 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use migrate_core::{Dialect, OutOfOrder};
+use migrate_core::{Dialect, OutOfOrder, SameVersion};
 use migrate_runtime::DatabaseUrl;
 
 use crate::workspace::{Chosen, Member, Workspace};
@@ -83,6 +83,9 @@ pub struct Settings {
     pub schema: Option<String>,
     /// What to do with a late arrival.
     pub out_of_order: OutOfOrder,
+    /// What becomes of different migrations under one version in two of its
+    /// directories.
+    pub same_version: SameVersion,
     /// Longest wait for a lock of the database; none to wait without end.
     pub lock_timeout: Option<Duration>,
     /// Longest run of a statement; none for any length.
@@ -118,6 +121,7 @@ impl Default for Settings {
         Self {
             schema: None,
             out_of_order: OutOfOrder::Refuse,
+            same_version: SameVersion::Refuse,
             lock_timeout: Some(DEFAULT_LOCK_TIMEOUT),
             statement_timeout: None,
             history_table: DEFAULT_HISTORY_TABLE.to_owned(),
@@ -130,30 +134,56 @@ impl Default for Settings {
     }
 }
 
-/// Reads the configuration of the chosen members.
-///
-/// Members without migrations are passed over, unless they were named.
-///
-/// # Errors
-/// All mistakes in the manifests at once; else when a member that was named has
-/// no migrations, or no member at all has.
-pub fn services(workspace: &Workspace, chosen: &Chosen<'_>) -> Result<Vec<Service>, ConfigError> {
-    merge::services(workspace, chosen)
+/// What the services are wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Their databases: a member with `service = false` has none.
+    Databases,
+    /// The files of their sets: such a member's are its own all the same, if it
+    /// was named.
+    Files,
 }
 
-/// The names of the members that have migrations, whatever their configuration
-/// says otherwise.
+/// Reads the configuration of the chosen members.
+///
+/// Members without migrations, and those with `service = false`, are passed
+/// over, unless they were named.
+///
+/// # Errors
+/// All mistakes in the manifests at once, and members that were named and say
+/// `service = false`; else when a member that was named has no migrations, or
+/// no member at all has.
+pub fn services(
+    workspace: &Workspace,
+    chosen: &Chosen<'_>,
+    purpose: Purpose,
+) -> Result<Vec<Service>, ConfigError> {
+    merge::services(workspace, chosen, purpose)
+}
+
+/// The names of the members that have migrations and are services, whatever
+/// their configuration says otherwise.
 #[must_use]
 pub fn names_of_services(workspace: &Workspace) -> Vec<String> {
     merge::names_of_services(workspace)
 }
 
-/// The service that one member is; none if it has no migrations.
+/// The service that one member is; none if it has no migrations, or says that
+/// it is none.
 ///
 /// # Errors
 /// All mistakes in its manifest and the workspace's.
 pub fn service_of(workspace: &Workspace, member: &Member) -> Result<Option<Service>, ConfigError> {
     merge::service_of(workspace, member)
+}
+
+/// Where the keys of a service's database stand in its manifest.
+#[must_use]
+pub fn section(database: Option<&str>) -> String {
+    match database {
+        Some(name) => format!("[package.metadata.migrate.database.{name}]"),
+        None => "[package.metadata.migrate]".to_owned(),
+    }
 }
 
 /// The variable in which a service's URL is looked for first, by default.

@@ -4,7 +4,7 @@
 mod json;
 mod text;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -93,7 +93,10 @@ pub enum Message<'a> {
     /// Worth knowing, stops nothing.
     Note { target: &'a Target, text: &'a str },
     /// Odd, stops nothing.
-    Warning { text: &'a str },
+    Warning {
+        text: &'a str,
+        help: Option<&'a str>,
+    },
     /// Targets that were not begun.
     Skipped {
         targets: &'a [&'a Target],
@@ -140,6 +143,8 @@ pub struct Listed<'a> {
     pub state: &'a State,
     /// When it was applied.
     pub run_on: Option<&'a str>,
+    /// How wide the names of its listing are.
+    pub width: NameWidth,
 }
 
 /// One migration of a run.
@@ -178,6 +183,27 @@ pub struct Attempted<'a> {
     pub tool: Option<&'a str>,
     /// The error that stopped it.
     pub error: Option<&'a str>,
+    /// How wide the names of its listing are.
+    pub width: NameWidth,
+}
+
+/// How wide the column of names is in a target's listing, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameWidth(usize);
+
+impl NameWidth {
+    /// Usual names all get the same, so that one target's columns stand under
+    /// another's.
+    const LEAST: usize = 48;
+    /// One that is longer pushes its own line aside, and no other.
+    const MOST: usize = 80;
+
+    /// As wide as the longest of `names`, within reason.
+    #[must_use]
+    pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let longest = names.into_iter().map(|name| name.chars().count()).max();
+        Self(longest.unwrap_or(0).clamp(Self::LEAST, Self::MOST))
+    }
 }
 
 /// Where messages go.
@@ -258,6 +284,12 @@ impl Report {
             }
             _ => {}
         }
+    }
+
+    /// Where whoever reads it stands.
+    #[must_use]
+    pub fn here(&self) -> &Path {
+        &self.here
     }
 
     /// A completion script, or the like: bytes without any form of ours.

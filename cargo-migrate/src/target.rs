@@ -16,13 +16,14 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use migrate_core::Dialect;
+use migrate_core::{Dialect, SameVersion};
 use migrate_runtime::DatabaseUrl;
 
-use crate::config::{Secret, Service, Settings};
+use crate::config::{Secret, Service, Settings, section};
 
 pub use command::CommandError;
 pub use dotenv::DotenvError;
+pub(crate) use problem::MERGED;
 pub use problem::{SharedHistory, TargetError, Unresolved, UnresolvedProblem};
 
 /// One database of one service: what a command works on.
@@ -61,6 +62,23 @@ impl Target {
         match &self.database {
             Some(database) => format!(" -p {} --database {database}", self.service),
             None => format!(" -p {}", self.service),
+        }
+    }
+
+    /// Where its keys stand in the manifest.
+    #[must_use]
+    pub fn section(&self) -> String {
+        section(self.database.as_deref())
+    }
+
+    /// The directory of a migration of its set; none if it is not on disk.
+    #[must_use]
+    pub fn migration(&self, name: &str) -> Option<PathBuf> {
+        let paths = self.directories.iter().map(|set| set.join(name));
+        let mut there = paths.filter(|path| path.is_dir());
+        match self.settings.same_version {
+            SameVersion::Refuse => there.next(),
+            SameVersion::Last => there.next_back(),
         }
     }
 }

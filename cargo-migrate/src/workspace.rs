@@ -5,7 +5,7 @@ mod discovery;
 pub(crate) mod nearest;
 mod selection;
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 pub use discovery::{Discovery, DiscoveryError};
 pub use selection::{Choice, Chosen, Scope, Selection, SelectionError};
@@ -76,4 +76,19 @@ pub fn relative<'p>(path: &'p Path, base: &Path) -> &'p Path {
         Ok(rest) if !rest.as_os_str().is_empty() => rest,
         _ => path,
     }
+}
+
+/// The way from one directory to another place; absolute where there is none.
+#[must_use]
+pub fn from_to(from: &Path, to: &Path) -> PathBuf {
+    let common = from
+        .components()
+        .zip(to.components())
+        .take_while(|(one, other)| one == other)
+        .count();
+    if common == 0 {
+        return to.to_owned();
+    }
+    let up = from.components().skip(common).map(|_| Component::ParentDir);
+    up.chain(to.components().skip(common)).collect()
 }

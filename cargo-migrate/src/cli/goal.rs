@@ -38,6 +38,51 @@ pub enum RedoGoal {
     Count(usize),
 }
 
+impl RunGoal {
+    /// The flags that ask for what is left of it after `done` migrations, with a
+    /// space before them; nothing where `run` alone does.
+    #[must_use]
+    pub fn rest(&self, done: usize) -> String {
+        match self {
+            Self::Target(Selector::Latest) => String::new(),
+            Self::Target(target) => format!(" --to {}", typed(target)),
+            Self::Count(count) => format!(" --count {}", left(*count, done)),
+            Self::Only(name) => format!(" --only {name}"),
+        }
+    }
+}
+
+impl RevertGoal {
+    /// The flags that ask for what is left of it after `done` migrations, with a
+    /// space before them; nothing where `revert` alone does.
+    #[must_use]
+    pub fn rest(&self, done: usize) -> String {
+        match self {
+            Self::Count(count) => match left(*count, done) {
+                1 => String::new(),
+                left => format!(" -n {left}"),
+            },
+            Self::Target(target) => format!(" --to {}", typed(target)),
+            Self::Only(name) => format!(" --only {name}"),
+        }
+    }
+}
+
+/// Whoever stopped short has at least one before him.
+fn left(count: usize, done: usize) -> usize {
+    count.saturating_sub(done).max(1)
+}
+
+/// A target as it is typed.
+pub(crate) fn typed(target: &Selector) -> String {
+    match target {
+        Selector::Latest => "latest".into(),
+        Selector::Zero => "zero".into(),
+        Selector::Relative(distance) => format!("{distance:+}"),
+        Selector::Named(name) => name.clone(),
+    }
+}
+
 /// A combination of flags that says nothing, or two things.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {

@@ -10,7 +10,7 @@ use super::over::{Finished, LOOK};
 use crate::cli::HistoryArgs;
 use crate::exit::Exit;
 use crate::problem::Problem;
-use crate::report::{Attempted, Message};
+use crate::report::{Attempted, Message, NameWidth};
 use crate::target::Target;
 
 pub(super) fn run(context: &Context, args: &HistoryArgs) -> Result<Exit, Problem> {
@@ -43,6 +43,12 @@ fn show(
     attempts: &[AttemptRow],
 ) -> Finished {
     context.report.tell(Message::Listing { target });
+    let theirs = || {
+        let applied = history.applied.iter().rev();
+        applied.filter(|(_, row)| row.recorded.is_none())
+    };
+    let names = attempts.iter().map(|attempt| attempt.name.as_str());
+    let width = NameWidth::of(names.chain(theirs().map(|(version, _)| version.as_str())));
     let ours = attempts.iter().map(|attempt| Attempted {
         name: &attempt.name,
         version: &attempt.version,
@@ -53,24 +59,21 @@ fn show(
         applied_by: Some(&attempt.applied_by),
         tool: Some(&attempt.tool_version),
         error: attempt.error.as_deref(),
+        width,
     });
     // What another tool applied has no attempt of ours; Diesel kept its time.
-    let theirs = history
-        .applied
-        .iter()
-        .rev()
-        .filter(|(_, row)| row.recorded.is_none())
-        .map(|(version, row)| Attempted {
-            name: version.as_str(),
-            version: version.as_str(),
-            direction: None,
-            state: "done",
-            started_at: &row.run_on,
-            duration_us: None,
-            applied_by: None,
-            tool: None,
-            error: None,
-        });
+    let theirs = theirs().map(|(version, row)| Attempted {
+        name: version.as_str(),
+        version: version.as_str(),
+        direction: None,
+        state: "done",
+        started_at: &row.run_on,
+        duration_us: None,
+        applied_by: None,
+        tool: None,
+        error: None,
+        width,
+    });
     if attempts.is_empty() && history.applied.is_empty() {
         context.report.tell(Message::Note {
             target,

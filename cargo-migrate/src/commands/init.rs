@@ -1,18 +1,18 @@
 //! `init`: a member of the workspace becomes a service with migrations.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use migrate_core::Dialect;
 
 use super::Context;
 use super::new::{finish, scaffold};
 use crate::cli::InitArgs;
-use crate::config::{self, Service};
+use crate::config::{self, Purpose, Service};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::report::Message;
 use crate::scaffold::{Change, NewService, RuntimeDependency, RuntimeSource, init_service};
-use crate::workspace::{Chosen, Member, Workspace, relative};
+use crate::workspace::{Choice, Chosen, Member, Workspace, from_to, relative};
 
 pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, Problem> {
     let workspace = context.workspace()?;
@@ -53,7 +53,10 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, Problem> {
             "{} is a service with migrations already; nothing was changed",
             member.name
         );
-        context.report.tell(Message::Warning { text: &text });
+        context.report.tell(Message::Warning {
+            text: &text,
+            help: None,
+        });
     }
     finish(context);
     Ok(Exit::Fine)
@@ -82,10 +85,10 @@ fn one_member<'w>(context: &Context, workspace: &'w Workspace) -> Result<&'w Mem
 /// What the configuration makes of the member already, if anything.
 fn service_of(workspace: &Workspace, member: &Member) -> Result<Option<Service>, Problem> {
     let chosen = Chosen {
-        members: vec![(member, crate::workspace::Choice::Swept)],
+        members: vec![(member, Choice::Named)],
         unmatched_excludes: Vec::new(),
     };
-    match config::services(workspace, &chosen) {
+    match config::services(workspace, &chosen, Purpose::Files) {
         Ok(services) => Ok(services.into_iter().next()),
         Err(config::ConfigError::NoService { .. } | config::ConfigError::NoMigrations { .. }) => {
             Ok(None)
@@ -106,20 +109,6 @@ fn runtime_path(path: &Path, member: &Member) -> Result<PathBuf, Problem> {
     };
     let root = std::fs::canonicalize(&member.root).unwrap_or_else(|_| member.root.clone());
     Ok(from_to(&root, &directory))
-}
-
-/// The way from one directory to another; absolute where there is none.
-fn from_to(from: &Path, to: &Path) -> PathBuf {
-    let common = from
-        .components()
-        .zip(to.components())
-        .take_while(|(one, other)| one == other)
-        .count();
-    if common == 0 {
-        return to.to_owned();
-    }
-    let up = from.components().skip(common).map(|_| Component::ParentDir);
-    up.chain(to.components().skip(common)).collect()
 }
 
 /// The library: the workspace's own entry where it has one.

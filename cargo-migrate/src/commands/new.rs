@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::Context;
 use crate::cli::NewArgs;
-use crate::config::{Database, Service, UNNAMED_DATABASE};
+use crate::config::{self, Database, Purpose, Service, UNNAMED_DATABASE};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::report::{Did, Message};
@@ -52,7 +52,15 @@ pub(super) fn run(context: &Context, args: &NewArgs) -> Result<Exit, Problem> {
             "{} sorts before {newer}, which is there already",
             written.name
         );
-        context.report.tell(Message::Warning { text: &text });
+        let section = config::section(database.name.as_deref());
+        let help = format!(
+            "rename {newer} to the time it was written where no database has it yet; \
+             else let late ones in with `out-of-order = \"warn\"` in {section}"
+        );
+        context.report.tell(Message::Warning {
+            text: &text,
+            help: Some(&help),
+        });
     }
     finish(context);
     Ok(Exit::Fine)
@@ -94,7 +102,7 @@ pub(super) fn scaffold(error: &ScaffoldError) -> Problem {
 /// A migration belongs to one service: at a workspace's root it is asked for.
 fn one_service(context: &Context, workspace: &Workspace) -> Result<Service, Problem> {
     let by_name = !context.selection.package.is_empty();
-    let mut services = context.services(workspace)?;
+    let mut services = context.services(workspace, Purpose::Files)?;
     if services.len() == 1
         && (by_name || workspace.current().is_some() || workspace.members.len() == 1)
     {

@@ -12,11 +12,14 @@ use crate::target::{Target, UrlOrigin};
 impl Context {
     /// The target's migrations on disk.
     pub(super) fn catalog(&self, target: &Target) -> Result<Catalog, Problem> {
-        let catalog = Catalog::load(&target.directories)
-            .map_err(|error| Problem::of_catalog(target, &error))?;
+        let catalog = Catalog::merge(&target.directories, target.settings.same_version)
+            .map_err(|error| Problem::of_catalog(target, &error, self.report.here()))?;
         for warning in &catalog.warnings {
             let text = format!("{}: {warning}", target.label());
-            self.report.tell(Message::Warning { text: &text });
+            self.report.tell(Message::Warning {
+                text: &text,
+                help: None,
+            });
         }
         Ok(catalog)
     }

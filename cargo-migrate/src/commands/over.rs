@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::Context;
-use crate::config::{self, Service};
+use crate::config::{self, Purpose, Service};
 use crate::exit::Exit;
 use crate::fleet::{self, Gate, Outcome};
 use crate::problem::{Problem, Reach};
@@ -105,7 +105,11 @@ impl Context {
     }
 
     /// The selected services.
-    pub(super) fn services(&self, workspace: &Workspace) -> Result<Vec<Service>, Problem> {
+    pub(super) fn services(
+        &self,
+        workspace: &Workspace,
+        purpose: Purpose,
+    ) -> Result<Vec<Service>, Problem> {
         let chosen = workspace
             .select(&self.selection.packages())
             .map_err(|error| {
@@ -113,9 +117,12 @@ impl Context {
             })?;
         for pattern in &chosen.unmatched_excludes {
             let text = format!("`--exclude {pattern}` matches no member");
-            self.report.tell(Message::Warning { text: &text });
+            self.report.tell(Message::Warning {
+                text: &text,
+                help: None,
+            });
         }
-        Ok(config::services(workspace, &chosen)?)
+        Ok(config::services(workspace, &chosen, purpose)?)
     }
 
     /// The selected targets.
@@ -125,7 +132,7 @@ impl Context {
 
     /// The selected targets of a workspace that is known already.
     pub(super) fn targets_of(&self, workspace: &Workspace) -> Result<Resolution, Problem> {
-        let services = self.services(workspace)?;
+        let services = self.services(workspace, Purpose::Databases)?;
         let request = Request {
             database_url: self.global.database_url.clone(),
             database: self.selection.database.clone(),

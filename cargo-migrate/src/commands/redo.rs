@@ -8,7 +8,7 @@ use migrate_runtime::{Access, Migrator};
 use super::Context;
 use super::goal::Lookup;
 use super::over::{Finished, WORK};
-use super::running::Running;
+use super::running::{Asked, Running};
 use crate::cli::{RedoArgs, RedoGoal};
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -61,6 +61,7 @@ fn redo_target(
         target,
         catalog: &catalog,
         options,
+        asked: Asked::Other,
     };
     let down = running.reach(&mut database, &goal)?;
     let up = running.reach(&mut database, &up).map_err(|mut problem| {

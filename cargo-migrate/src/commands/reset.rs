@@ -9,7 +9,7 @@ use super::Context;
 use super::create::{create, create_tables};
 use super::doomed::Doomed;
 use super::over::{Finished, WORK};
-use super::running::Running;
+use super::running::{Asked, Running};
 use crate::cli::ResetArgs;
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -66,7 +66,7 @@ fn admit(context: &Context, target: &Target) -> Result<Catalog, Problem> {
             .with_options(options)
             .admit(&mut database, &afresh)
             .map_err(failed)?,
-        Err(error @ OpenError::SessionSetup { .. }) => {
+        Err(error @ (OpenError::SessionSetup { .. } | OpenError::Url { .. })) => {
             return Err(Problem::of_open(target, &error));
         }
         // What is not there cannot be lost, and the rest is for the dropping
@@ -96,6 +96,7 @@ fn reset_target(
         target,
         catalog,
         options,
+        asked: Asked::Other,
     }
     .reach(&mut database, &Goal::Up(Up::Latest))
 }

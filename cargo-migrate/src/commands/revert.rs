@@ -7,7 +7,7 @@ use super::Context;
 use super::goal::Lookup;
 use super::over::{Finished, LOOK, WORK};
 use super::plan;
-use super::running::Running;
+use super::running::{Asked, Running};
 use crate::cli::{RevertArgs, RevertGoal};
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -59,6 +59,7 @@ fn revert_target(
         target,
         catalog: &catalog,
         options,
+        asked: Asked::Revert(wanted),
     }
     .reach(&mut database, &goal)
 }

@@ -9,7 +9,7 @@ use self::backward::Back;
 use super::Context;
 use super::goal::Lookup;
 use super::over::{Finished, Tally, WORK};
-use super::running::Running;
+use super::running::{Asked, Running};
 use crate::cli::{RunArgs, RunGoal};
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -82,6 +82,7 @@ fn run_target(
         target,
         catalog: &catalog,
         options,
+        asked: Asked::Run(wanted),
     };
     // `migrate zero` and `migrate <older>` are how Django reverts.
     let back = match &goal {

@@ -8,7 +8,8 @@ use migrate_runtime::{Database, Error, Event, Migrator, Options, Report as Ran};
 
 use super::Context;
 use super::over::Finished;
-use crate::problem::{Problem, Reach};
+use crate::cli::{RevertGoal, RunGoal};
+use crate::problem::{Problem, Reach, Stopped};
 use crate::report::{self, Did, Message};
 use crate::target::Target;
 
@@ -21,6 +22,18 @@ pub(super) struct Running<'r> {
     pub(super) target: &'r Target,
     pub(super) catalog: &'r Catalog,
     pub(super) options: Options,
+    pub(super) asked: Asked<'r>,
+}
+
+/// What was typed, to be repeated in the help after a failure.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asked<'r> {
+    /// `run` and how far.
+    Run(&'r RunGoal),
+    /// `revert` and how far.
+    Revert(&'r RevertGoal),
+    /// Another command, of which what failed is a part.
+    Other,
 }
 
 impl Running<'_> {
@@ -64,10 +77,24 @@ impl Running<'_> {
             Error::Failed(_) => self.where_it_is(database),
             _ => None,
         };
-        let mut problem = Problem::of_run(self.target, error, at.as_deref());
+        let again = self.again(did);
+        let mut problem = Problem::of_run(self.target, error, Some(&Stopped { at, again }));
         problem.did = did;
         problem.reach = Reach::Others;
         problem
+    }
+
+    /// The command that does the rest.
+    fn again(&self, did: Did) -> Option<String> {
+        let flag = self.target.package_flag();
+        match self.asked {
+            Asked::Run(goal) => Some(format!("cargo migrate run{flag}{}", goal.rest(did.applied))),
+            Asked::Revert(goal) => Some(format!(
+                "cargo migrate revert{flag}{}",
+                goal.rest(did.reverted)
+            )),
+            Asked::Other => None,
+        }
     }
 
     fn where_it_is(&self, database: &mut Database) -> Option<String> {

@@ -5,10 +5,10 @@ use migrate_runtime::{Access, Migrator};
 
 use super::Context;
 use super::over::{Finished, LOOK};
-use crate::cli::ShowArgs;
+use crate::cli::{ShowArgs, typed};
 use crate::exit::Exit;
 use crate::problem::Problem;
-use crate::report::{Listed, Message};
+use crate::report::{Listed, Message, NameWidth};
 use crate::target::Target;
 
 struct Shown {
@@ -41,15 +41,6 @@ pub(super) fn run(context: &Context, args: &ShowArgs) -> Result<Exit, Problem> {
         return Err(Problem::new(Exit::Usage, text).with_help("`cargo migrate status` lists them"));
     }
     Ok(exit)
-}
-
-fn typed(selector: &Selector) -> String {
-    match selector {
-        Selector::Latest => "latest".into(),
-        Selector::Zero => "zero".into(),
-        Selector::Relative(distance) => format!("{distance:+}"),
-        Selector::Named(name) => name.clone(),
-    }
 }
 
 fn shown(context: &Context, args: &ShowArgs, target: &Target) -> Result<Shown, Problem> {
@@ -100,6 +91,7 @@ fn tell(context: &Context, target: &Target, shown: &Shown) {
         version,
         state: &entry.state,
         run_on: entry.run_on.as_deref(),
+        width: NameWidth::of([entry.name.as_str()]),
     };
     context.report.tell(Message::Status {
         target,

@@ -8,7 +8,7 @@ use super::over::{Finished, LOOK};
 use crate::cli::StatusArgs;
 use crate::exit::Exit;
 use crate::problem::Problem;
-use crate::report::{Did, Listed, Message};
+use crate::report::{Did, Listed, Message, NameWidth};
 use crate::target::Target;
 
 pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, Problem> {
@@ -52,6 +52,7 @@ fn show(context: &Context, args: &StatusArgs, target: &Target, entries: &[Entry]
             text: &text,
         });
     }
+    let width = NameWidth::of(entries.iter().map(|entry| entry.name.as_str()));
     for entry in entries {
         let exit = exit_of(&entry.state);
         if args.exit_code {
@@ -74,6 +75,7 @@ fn show(context: &Context, args: &StatusArgs, target: &Target, entries: &[Entry]
             version,
             state: &entry.state,
             run_on: entry.run_on.as_deref(),
+            width,
         };
         context.report.tell(Message::Status {
             target,

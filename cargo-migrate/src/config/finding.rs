@@ -30,6 +30,8 @@ pub enum ConfigError {
     NoService {
         /// The members that have some.
         services: Vec<String>,
+        /// Those that were selected, and have some for others to merge only.
+        merged: Vec<String>,
     },
 }
 
@@ -61,10 +63,16 @@ impl ConfigError {
                     with_migrations(services)
                 ))
             }
-            Self::NoService { services } => Some(format!(
-                "`cargo migrate init -p <package>` makes a package a service{}",
-                with_migrations(services)
-            )),
+            Self::NoService { services, merged } => {
+                let merged = match &merged[..] {
+                    [] => String::new(),
+                    names => format!("; `service = false` is said by {}", names.join(", ")),
+                };
+                Some(format!(
+                    "`cargo migrate init -p <package>` makes a package a service{}{merged}",
+                    with_migrations(services)
+                ))
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use migrate_core::{Dialect, OutOfOrder};
+use migrate_core::{Dialect, OutOfOrder, SameVersion};
 use migrate_runtime::DatabaseUrl;
 use serde_json::{Map, Value};
 
@@ -15,7 +15,7 @@ use crate::workspace::nearest::nearest;
 /// PostgreSQL cuts longer names off in silence; MySQL allows one more.
 const MAX_NAME_BYTES: usize = 63;
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "backend",
     "bin",
     "database-url-command",
@@ -26,12 +26,16 @@ const KEYS: [&str; 15] = [
     "lint",
     "lock-timeout",
     "out-of-order",
+    "same-version",
     "schema",
     "schema-file",
     "session-setup",
     "shadow-url-env",
     "statement-timeout",
 ];
+
+/// Keys of a package's own table alone.
+const PACKAGE_KEYS: [&str; 2] = ["database", "service"];
 
 /// What one table says; none for what it does not.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +47,7 @@ pub(super) struct Layer {
     pub(super) default_url: Option<DatabaseUrl>,
     pub(super) schema: Option<String>,
     pub(super) out_of_order: Option<OutOfOrder>,
+    pub(super) same_version: Option<SameVersion>,
     pub(super) lock_timeout: Option<Limit>,
     pub(super) statement_timeout: Option<Limit>,
     pub(super) history_table: Option<String>,
@@ -62,7 +67,21 @@ pub(super) struct Limit(pub(super) Option<Duration>);
 pub(super) struct PackageLayer {
     pub(super) main: Layer,
     pub(super) databases: BTreeMap<String, Layer>,
+    pub(super) standing: Standing,
 }
+
+/// Whether a member with migrations is a service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// One with databases of its own.
+    #[default]
+    Service,
+    /// None: its migrations are there for others to merge.
+    Merged,
+}
+
+/// Where a package says that it is none.
+pub(super) const SERVICE_KEY: [&str; 4] = ["package", "metadata", "migrate", "service"];
 
 /// Reads `[workspace.metadata.migrate]`.
 pub(super) fn workspace(metadata: &Value, problems: &mut Vec<Problem>) -> Layer {
@@ -86,11 +105,13 @@ pub(super) fn package(metadata: &Value, problems: &mut Vec<Problem>) -> Option<P
         return Some(PackageLayer::default());
     };
     let main = table.layer();
-    let keys: Vec<&str> = KEYS.into_iter().chain(["database"]).collect();
+    let standing = table.standing();
+    let keys: Vec<&str> = KEYS.into_iter().chain(PACKAGE_KEYS).collect();
     table.refuse_unknown(&keys, "");
     let mut package = PackageLayer {
         main,
         databases: BTreeMap::new(),
+        standing,
     };
     let Some(value) = value.get("database") else {
         return Some(package);
@@ -122,7 +143,7 @@ pub(super) fn package(metadata: &Value, problems: &mut Vec<Problem>) -> Option<P
                 Some(format!("add directory = \"{name}/migrations\"")),
             );
         }
-        table.refuse_unknown(&KEYS, "");
+        table.refuse_unknown(&KEYS, "it belongs in [package.metadata.migrate]");
         package.databases.insert(name.clone(), layer);
     }
     Some(package)
@@ -179,6 +200,10 @@ impl<'v, 'p> Table<'v, 'p> {
                     ("allow", OutOfOrder::Allow),
                 ],
             ),
+            same_version: self.choice(
+                "same-version",
+                &[("refuse", SameVersion::Refuse), ("last", SameVersion::Last)],
+            ),
             lock_timeout: self.parsed("lock-timeout", limit),
             statement_timeout: self.parsed("statement-timeout", limit),
             history_table: self.parsed("history-table", identifier),
@@ -187,6 +212,18 @@ impl<'v, 'p> Table<'v, 'p> {
             shadow_url_env: self.parsed("shadow-url-env", variable),
             bin: self.parsed("bin", filled),
             lint: self.lint(),
+        }
+    }
+
+    fn standing(&mut self) -> Standing {
+        match self.values.get("service") {
+            None | Some(Value::Bool(true)) => Standing::Service,
+            Some(Value::Bool(false)) => Standing::Merged,
+            Some(other) => {
+                let message = format!("`service` must be true or false, not {}", kind(other));
+                self.problem(Some("service"), Spot::Value, message, None);
+                Standing::Service
+            }
         }
     }
 
@@ -348,9 +385,10 @@ impl<'v, 'p> Table<'v, 'p> {
             .keys()
             .filter(|key| !keys.contains(&key.as_str()))
         {
+            let elsewhere = PACKAGE_KEYS.contains(&key.as_str()) && !note.is_empty();
             let help = match nearest(key, keys.iter().copied()) {
+                _ if elsewhere => note.to_owned(),
                 Some(meant) => format!("did you mean `{meant}`?"),
-                None if key == "database" && !note.is_empty() => note.to_owned(),
                 None => format!("the keys are {}", keys.join(", ")),
             };
             let mut path = self.path.clone();

@@ -6,9 +6,9 @@ use std::path::{Component, Path, PathBuf};
 
 use super::diesel::DieselToml;
 use super::directory::{MigrationsDirectory, TwoOfOneBackend};
-use super::finding::{ConfigError, ConfigFinding, Problem};
-use super::layer::{self, Layer, PackageLayer};
-use super::{Database, Secret, Service, Settings, UrlSources};
+use super::finding::{ConfigError, ConfigFinding, Problem, Spot};
+use super::layer::{self, Layer, PackageLayer, SERVICE_KEY, Standing};
+use super::{Database, Purpose, Secret, Service, Settings, UrlSources};
 use crate::workspace::{Choice, Chosen, Member, Workspace};
 
 const DEFAULT_DIRECTORY: &str = "migrations";
@@ -16,16 +16,25 @@ const DEFAULT_DIRECTORY: &str = "migrations";
 pub(super) fn services(
     workspace: &Workspace,
     chosen: &Chosen<'_>,
+    purpose: Purpose,
 ) -> Result<Vec<Service>, ConfigError> {
     let mut findings = Vec::new();
     let context = Context::read(workspace, &mut findings);
     let mut services = Vec::new();
     let mut without = Vec::new();
+    let mut merged = Vec::new();
     for &(member, choice) in &chosen.members {
-        match context.service(member, &mut findings) {
-            Some(service) => services.push(service),
-            None if choice == Choice::Named => without.push(member.name.clone()),
-            None => {}
+        match (context.set(member, &mut findings), choice, purpose) {
+            (Some((service, Standing::Service)), _, _)
+            | (Some((service, Standing::Merged)), Choice::Named, Purpose::Files) => {
+                services.push(service);
+            }
+            (Some((_, Standing::Merged)), Choice::Named, Purpose::Databases) => {
+                findings.push(context.no_service(member));
+            }
+            (Some((_, Standing::Merged)), Choice::Swept, _) => merged.push(member.name.clone()),
+            (None, Choice::Named, _) => without.push(member.name.clone()),
+            (None, Choice::Swept, _) => {}
         }
     }
     if !findings.is_empty() {
@@ -40,6 +49,7 @@ pub(super) fn services(
     if services.is_empty() {
         return Err(ConfigError::NoService {
             services: names_of_services(workspace),
+            merged,
         });
     }
     Ok(services)
@@ -97,8 +107,19 @@ impl<'w> Context<'w> {
         }
     }
 
-    /// The service that `member` is; none if it has no migrations.
+    /// The service that `member` is; none if it has no migrations, or says that
+    /// it is none.
     fn service(&self, member: &Member, findings: &mut Vec<ConfigFinding>) -> Option<Service> {
+        let (service, standing) = self.set(member, findings)?;
+        (standing == Standing::Service).then_some(service)
+    }
+
+    /// The same, whatever `member` says.
+    fn set(
+        &self,
+        member: &Member,
+        findings: &mut Vec<ConfigFinding>,
+    ) -> Option<(Service, Standing)> {
         let mut problems = Vec::new();
         let configured = layer::package(&member.metadata, &mut problems);
         findings.extend(problems.into_iter().map(|problem| {
@@ -109,6 +130,7 @@ impl<'w> Context<'w> {
         let PackageLayer {
             main,
             databases: named,
+            standing,
         } = configured.clone().unwrap_or_default();
         let layer = main.clone().over(&self.defaults);
 
@@ -138,12 +160,42 @@ impl<'w> Context<'w> {
         if databases.is_empty() {
             return None;
         }
-        Some(Service {
+        let service = Service {
             name: member.name.clone(),
             root: member.root.clone(),
             manifest: member.manifest.clone(),
             databases,
-        })
+        };
+        Some((service, standing))
+    }
+
+    /// A member that was named, and says that it is none.
+    fn no_service(&self, member: &Member) -> ConfigFinding {
+        let mut findings = Vec::new();
+        let services = self
+            .workspace
+            .members
+            .iter()
+            .filter_map(|other| self.service(other, &mut findings));
+        let merging = services.filter(|service| {
+            let mut directories = service.databases.iter().flat_map(|one| &one.directories);
+            directories.any(|directory| directory.path.starts_with(&member.root))
+        });
+        let names: Vec<String> = merging.map(|service| service.name).collect();
+        let help = match &names[..] {
+            [] => "name its directory in the `directory` list of a service".to_owned(),
+            names => format!("select a service that merges them: {}", names.join(", ")),
+        };
+        let problem = Problem {
+            path: SERVICE_KEY.map(str::to_owned).to_vec(),
+            spot: Spot::Value,
+            message: format!(
+                "{} is no service: its migrations are there for others to merge",
+                member.name
+            ),
+            help: Some(format!("{help}; or remove `service = false`")),
+        };
+        problem.located(&member.manifest)
     }
 
     /// Where the main database's migrations are; none if it has none.
@@ -205,9 +257,8 @@ impl<'w> Context<'w> {
     ) -> Option<Database> {
         let mut directories: Vec<MigrationsDirectory> = Vec::new();
         for path in paths.iter().map(|path| normal(path)) {
-            if directories.iter().any(|known| known.path == path) {
-                continue;
-            }
+            // Named twice it is one, and stands where it was named last.
+            directories.retain(|known| known.path != path);
             match MigrationsDirectory::look(path) {
                 Ok(directory) => directories.push(directory),
                 Err(two) => findings.push(two_of_one_backend(&member.name, &two)),
@@ -257,6 +308,7 @@ impl Layer {
             default_url: self.default_url.or(below.default_url),
             schema: self.schema.or(below.schema),
             out_of_order: self.out_of_order.or(below.out_of_order),
+            same_version: self.same_version.or(below.same_version),
             lock_timeout: self.lock_timeout.or(below.lock_timeout),
             statement_timeout: self.statement_timeout.or(below.statement_timeout),
             history_table: self.history_table.or(below.history_table),
@@ -274,6 +326,7 @@ impl Layer {
     fn behaviour(self) -> Self {
         Self {
             out_of_order: self.out_of_order,
+            same_version: self.same_version,
             lock_timeout: self.lock_timeout,
             statement_timeout: self.statement_timeout,
             history_table: self.history_table,
@@ -288,6 +341,7 @@ impl Layer {
         Settings {
             schema: self.schema,
             out_of_order: self.out_of_order.unwrap_or(default.out_of_order),
+            same_version: self.same_version.unwrap_or(default.same_version),
             lock_timeout: self
                 .lock_timeout
                 .map_or(default.lock_timeout, |limit| limit.0),

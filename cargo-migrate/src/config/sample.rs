@@ -7,7 +7,7 @@ use migrate_core::Dialect;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{ConfigError, ConfigFinding, Database, Service, services};
+use super::{ConfigError, ConfigFinding, Database, Purpose, Service, services};
 use crate::workspace::{Choice, Chosen, Member, Workspace};
 
 /// A workspace with the files given; `…/Cargo.toml` files make members.
@@ -71,6 +71,7 @@ impl Shop {
                 members,
                 unmatched_excludes: Vec::new(),
             },
+            Purpose::Databases,
         )
     }
 

@@ -47,6 +47,7 @@ fn every_key_is_read_and_the_package_overrides_the_workspace() {
             default-url = "sqlite:target/cart.db"
             schema = "cart"
             out-of-order = "allow"
+            same-version = "last"
             lock-timeout = "500ms"
             statement-timeout = "0"
             schema-file = "src/schema.rs"
@@ -88,6 +89,7 @@ fn every_key_is_read_and_the_package_overrides_the_workspace() {
         Settings {
             schema: Some("cart".into()),
             out_of_order: OutOfOrder::Allow,
+            same_version: SameVersion::Last,
             lock_timeout: Some(Duration::from_millis(500)),
             statement_timeout: None,
             history_table: "history".into(),
@@ -113,6 +115,7 @@ fn every_key_is_read_and_the_package_overrides_the_workspace() {
         reporting.settings,
         Settings {
             out_of_order: OutOfOrder::Allow,
+            same_version: SameVersion::Last,
             lock_timeout: Some(Duration::from_secs(1)),
             history_table: "history".into(),
             bin: Some("cart".into()),
@@ -151,6 +154,18 @@ fn a_mistake_is_shown_where_it_stands() {
         (
             "out-of-order = 'alow'",
             "2:16 'alow': cart: `out-of-order`: unknown choice `alow`, expected refuse, warn, allow (did you mean `allow`?)",
+        ),
+        (
+            "same-version = 'first'",
+            "2:16 'first': cart: `same-version`: unknown choice `first`, expected refuse, last",
+        ),
+        (
+            "service = 'no'",
+            "2:11 'no': cart: `service` must be true or false, not a string",
+        ),
+        (
+            "[package.metadata.migrate.database.x]\nservice = false\ndirectory = 'm'",
+            "3:1 service: cart: unknown key `service` (it belongs in [package.metadata.migrate])",
         ),
         ("directory = []", "2:13 []: cart: `directory` is empty"),
         (
@@ -230,6 +245,56 @@ fn all_mistakes_of_all_manifests_are_found_at_once() {
         findings[1].contains("it belongs in the Cargo.toml of one package"),
         "{findings:#?}"
     );
+}
+
+#[test]
+fn a_directory_that_is_named_twice_stands_where_it_was_named_last() {
+    let shop = shop(&[
+        (
+            "cart/Cargo.toml",
+            "[package.metadata.migrate]\ndirectory = ['migrations', '../base', './migrations']",
+        ),
+        ("cart/migrations/001_a/up.sql", UP),
+        ("base/001_b/up.sql", UP),
+    ]);
+    let service = shop.only_service();
+    assert_eq!(
+        shop.paths(&service.databases[0], Dialect::Sqlite),
+        ["base", "cart/migrations"]
+    );
+}
+
+#[test]
+fn a_member_that_is_no_service_is_passed_over_unless_it_is_named_for_its_files() {
+    let shop = shop(&[
+        ("cart/Cargo.toml", ""),
+        ("cart/migrations/001_a/up.sql", UP),
+        (
+            "framework/Cargo.toml",
+            "[package.metadata.migrate]\nservice = false",
+        ),
+        ("framework/migrations/001_a/up.sql", UP),
+    ]);
+    assert_eq!(shop.only_service().name, "cart");
+    assert_eq!(names_of_services(&shop.workspace), ["cart"]);
+    let framework = &shop.workspace.members[1];
+    assert!(service_of(&shop.workspace, framework).unwrap().is_none());
+    let chosen = |choice| Chosen {
+        members: vec![(framework, choice)],
+        unmatched_excludes: Vec::new(),
+    };
+    let found = |choice, purpose| services(&shop.workspace, &chosen(choice), purpose);
+    assert!(found(Choice::Named, Purpose::Files).is_ok());
+    assert!(matches!(
+        found(Choice::Named, Purpose::Databases),
+        Err(ConfigError::Invalid(_))
+    ));
+    for purpose in [Purpose::Files, Purpose::Databases] {
+        assert!(matches!(
+            found(Choice::Swept, purpose),
+            Err(ConfigError::NoService { .. })
+        ));
+    }
 }
 
 #[test]
@@ -366,7 +431,8 @@ fn the_workspaces_diesel_toml_counts_for_the_member_it_points_into() {
         assert_eq!(
             error,
             ConfigError::NoService {
-                services: Vec::new()
+                services: Vec::new(),
+                merged: Vec::new(),
             }
         );
     }

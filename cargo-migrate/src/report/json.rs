@@ -130,7 +130,9 @@ pub(super) fn line(message: &Message<'_>) -> Option<String> {
             ("finished", None, rest)
         }
         Message::Note { target, text } => ("note", Some(target), json!({"message": text})),
-        Message::Warning { text } => ("warning", None, json!({"message": text})),
+        Message::Warning { text, help } => {
+            ("warning", None, json!({"message": text, "help": help}))
+        }
         Message::Skipped { targets, because } => {
             let because = match because {
                 Because::Failure => "failure",

@@ -9,7 +9,7 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer,
 use anstyle::{AnsiColor, Style};
 use migrate_core::{Direction, State};
 
-use super::{Attempted, Because, Did, Listed, Message};
+use super::{Attempted, Because, Did, Listed, Message, NameWidth};
 use crate::exit::Exit;
 use crate::problem::{Excerpt, Problem};
 use crate::term::{Term, Tone, Verbosity};
@@ -134,7 +134,10 @@ pub(super) fn tell(term: &Term, here: &Path, message: &Message<'_>) {
         Message::Note { target, text } => {
             term.status(Tone::Busy, "Note", &format!("{}: {text}", target.label()))
         }
-        Message::Warning { text } => term.warning(text),
+        Message::Warning { text, help } => match help {
+            Some(help) => term.warning(&format!("{text}\n  = {STRONG}help{STRONG:#}: {help}")),
+            None => term.warning(text),
+        },
         Message::Skipped { targets, because } => {
             let names: Vec<String> = targets.iter().map(|target| target.label()).collect();
             let names = names.join(", ");
@@ -146,8 +149,12 @@ pub(super) fn tell(term: &Term, here: &Path, message: &Message<'_>) {
             });
         }
         Message::Problem { problem, .. } => {
-            for problem in std::iter::once(*problem).chain(&problem.others) {
-                term.error_line(&render(problem, here));
+            let told = match term.verbosity() {
+                Verbosity::Verbose => problem.each(),
+                Verbosity::Quiet | Verbosity::Normal => problem.folded(),
+            };
+            for problem in told {
+                term.error_line(&render(&problem, here));
             }
         }
         Message::TargetFinished { .. } => {}
@@ -214,8 +221,9 @@ fn listed(migration: &Listed<'_>) -> String {
         .run_on
         .map(|at| format!("  {FAINT}{}{FAINT:#}", seconds(at)))
         .unwrap_or_default();
+    let NameWidth(width) = migration.width;
     format!(
-        "  {style}{mark}{style:#} {:<48} {style}{what}{style:#}{run_on}",
+        "  {style}{mark}{style:#} {:<width$} {style}{what}{style:#}{run_on}",
         migration.name
     )
 }
@@ -240,8 +248,9 @@ fn attempted(attempt: &Attempted<'_>) -> String {
         .error
         .map(|error| format!("\n      {BAD}{error}{BAD:#}"))
         .unwrap_or_default();
+    let NameWidth(width) = attempt.width;
     format!(
-        "  {FAINT}{:<19}{FAINT:#}  {style}{:<7}{style:#} {:<4} {:<48} {:>8}  {by}{error}",
+        "  {FAINT}{:<19}{FAINT:#}  {style}{:<7}{style:#} {:<4} {:<width$} {:>8}  {by}{error}",
         seconds(attempt.started_at),
         attempt.state,
         attempt.direction.unwrap_or("up"),

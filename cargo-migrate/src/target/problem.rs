@@ -9,7 +9,7 @@ use migrate_runtime::UrlError;
 use super::command::CommandError;
 use super::dotenv::DotenvError;
 use super::{UrlOrigin, label};
-use crate::config::{DirectoryError, UNNAMED_DATABASE};
+use crate::config::{DirectoryError, UNNAMED_DATABASE, section};
 
 /// Why a request makes no sense: a usage error, but for the shared histories.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -77,7 +77,30 @@ impl fmt::Display for SharedHistory {
     }
 }
 
+impl SharedHistory {
+    /// Another cure where two packages are in one database: the one may be a
+    /// framework, whose migrations the other means to have.
+    fn merging(&self) -> Option<String> {
+        let package = |label: &str| label.split('/').next().map(str::to_owned);
+        (package(&self.first) != package(&self.second)).then(|| {
+            format!("if one of them builds on the other's migrations, merge these into its own set: {MERGED}, and `service = false` for the framework")
+        })
+    }
+}
+
+/// How a set takes in another crate's, by example.
+pub(crate) const MERGED: &str = "`directory = [\"../framework/migrations\", \"migrations\"]`";
+
 impl TargetError {
+    /// A second way out, if there is one.
+    #[must_use]
+    pub fn other_help(&self) -> Option<String> {
+        match self {
+            Self::SharedHistory(shared) => shared.first()?.merging(),
+            Self::UrlForSeveral { .. } | Self::NoSuchDatabase { .. } => None,
+        }
+    }
+
     /// What to type or write instead.
     #[must_use]
     pub fn help(&self) -> String {
@@ -164,14 +187,6 @@ pub enum UnresolvedProblem {
     /// There are no migrations for the URL's backend.
     #[error(transparent)]
     Directory(DirectoryError),
-}
-
-/// Where the keys of a database are.
-fn section(database: Option<&str>) -> String {
-    match database {
-        Some(name) => format!("[package.metadata.migrate.database.{name}]"),
-        None => "[package.metadata.migrate]".to_owned(),
-    }
 }
 
 impl Unresolved {

@@ -55,6 +55,17 @@ enum Source {
     },
 }
 
+/// What becomes of different migrations under one version in two directories
+/// of a merged set. Two in one directory are refused whatever is said here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SameVersion {
+    /// Nobody knows which is meant.
+    #[default]
+    Refuse,
+    /// The one of the directory that is named last.
+    Last,
+}
+
 /// A file of the catalog that could not be read again.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {path}", path = path.display())]
@@ -140,6 +151,14 @@ pub enum CatalogProblem {
         /// The other directory.
         other: PathBuf,
     },
+    /// Two directories of a merged set differ in one version.
+    #[error("the same version {version} as {}", other.display())]
+    Conflict {
+        /// The version of both.
+        version: Version,
+        /// The one in the other directory.
+        other: PathBuf,
+    },
     /// A symbolic link that leads back to a directory above it.
     #[error("the symbolic link loops back to {}", .0.display())]
     Loop(PathBuf),
@@ -168,6 +187,7 @@ impl CatalogProblem {
             Self::Duplicate { .. } => {
                 "rename one of them to a later version; a database that has this version may have run either".into()
             }
+            Self::Conflict { .. } => "make the two alike, or leave one of them out of the set".into(),
             Self::Loop(_) => "remove the link".into(),
             Self::Metadata(_) => "run_in_transaction = true or false is Diesel's key; see the README for ours".into(),
             Self::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -196,13 +216,23 @@ pub enum CatalogWarning {
 impl Catalog {
     /// Reads the set of migrations that the directories hold together.
     ///
-    /// Identical migrations in two directories count once. Every up.sql is read
-    /// for its checksum.
+    /// Identical migrations in two directories count once, different ones under
+    /// one version are refused. Every up.sql is read for its checksum.
     ///
     /// # Errors
     /// All findings at once; a set with any is not used.
     pub fn load(directories: &[PathBuf]) -> Result<Self, CatalogError> {
-        load::load(directories)
+        load::load(directories, SameVersion::Refuse)
+    }
+
+    /// The same, with a word on what becomes of different migrations under one
+    /// version in two directories.
+    ///
+    /// # Errors
+    /// All findings at once, those of migrations that another directory's
+    /// replace among them.
+    pub fn merge(directories: &[PathBuf], same_version: SameVersion) -> Result<Self, CatalogError> {
+        load::load(directories, same_version)
     }
 
     /// A catalog of migrations that a program holds in itself.

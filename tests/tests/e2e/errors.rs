@@ -266,14 +266,17 @@ $ cargo migrate run --all  # exits 2
 2| error: cart and users share the history table __diesel_schema_migrations of one database (both by default-url)
 2|  |
 2|  = help: give each service a database of its own, or its own `history-table` in [package.metadata.migrate]
+2|  = help: if one of them builds on the other's migrations, merge these into its own set: `directory = ["../framework/migrations", "migrations"]`, and `service = false` for the framework
 $ cargo migrate status  # exits 2
 2| error: cart and users share the history table __diesel_schema_migrations of one database (both by default-url)
 2|  |
 2|  = help: give each service a database of its own, or its own `history-table` in [package.metadata.migrate]
+2|  = help: if one of them builds on the other's migrations, merge these into its own set: `directory = ["../framework/migrations", "migrations"]`, and `service = false` for the framework
 $ cargo migrate reset -y  # exits 2
 2| error: cart and users share the history table __diesel_schema_migrations of one database (both by default-url)
 2|  |
 2|  = help: give each service a database of its own, or its own `history-table` in [package.metadata.migrate]
+2|  = help: if one of them builds on the other's migrations, merge these into its own set: `directory = ["../framework/migrations", "migrations"]`, and `service = false` for the framework
 
 "#]]
     );
@@ -393,7 +396,7 @@ $ cargo migrate run  # exits 2
 2| 8 | nonsense = 1
 2|   | ^^^^^^^^
 2|   |
-2|   = help: the keys are backend, bin, database-url-command, database-url-env, default-url, directory, history-table, lint, lock-timeout, out-of-order, schema, schema-file, session-setup, shadow-url-env, statement-timeout, database
+2|   = help: the keys are backend, bin, database-url-command, database-url-env, default-url, directory, history-table, lint, lock-timeout, out-of-order, same-version, schema, schema-file, session-setup, shadow-url-env, statement-timeout, database, service
 
 "#]]
     );

@@ -116,7 +116,7 @@ fn two_directories_with_one_version_are_both_named() {
         refused(&workspace),
         str![[r#"
 $ cargo migrate run  # exits 1
-2| error: cart: migration 20260101000000_other: the same version 20260101000000 as [ROOT]/services/cart/migrations/2026-01-01-000000_a
+2| error: cart: migration 20260101000000_other: the same version 20260101000000 as services/cart/migrations/2026-01-01-000000_a
 2| --> services/cart/migrations/20260101000000_other
 2|  = note: nothing was run
 2|  = help: rename one of them to a later version; a database that has this version may have run either
@@ -447,6 +447,7 @@ $ cargo migrate run  # exits 4
 2|  |
 2|  = note: nothing was run
 2|  = help: restore the directory from version control; if another service's set shares this history table, give one of them a `schema` or `history-table` of its own
+2|  = help: where another crate's migrations were merged into this set, name its directory, too: `directory = ["../framework/migrations", "migrations"]` in [package.metadata.migrate]
 2|     Finished 1 target: nothing done in [TIME] (exit 4)
 
 "#]]

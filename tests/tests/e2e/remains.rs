@@ -182,7 +182,7 @@ $ cargo migrate revert --to zero  # exits 1
 2|   |
 2|   = note: the migration was rolled back
 2|   = note: the database is at 20260102000000
-2|   = help: correct the file, then `cargo migrate revert -p cart`
+2|   = help: correct the file, then `cargo migrate revert -p cart --to zero`
 2|     Finished 1 target: 1 reverted in [TIME] (exit 1)
 $ cargo migrate status
 1| cart sqlite:[ROOT]/cart.db

@@ -1,14 +1,14 @@
 //! A run to where the databases have been already: reverting, which is never
 //! what `run` does unasked. One question for all targets, on the main thread.
 
-use migrate_core::{Down, Goal};
+use migrate_core::{Down, Goal, Selector};
 use migrate_runtime::Access;
 
 use super::super::Context;
 use super::super::over::{Finished, Tally, WORK};
-use super::super::running::Running;
+use super::super::running::{Asked, Running};
 use super::options;
-use crate::cli::RunArgs;
+use crate::cli::{RevertGoal, RunArgs};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::target::Target;
@@ -63,8 +63,19 @@ fn revert_target(
         target,
         catalog: &catalog,
         options: options(context, args, target),
+        asked: Asked::Revert(&asked(&down)),
     }
     .reach(&mut database, &Goal::Down(down))
+}
+
+/// The way back as `revert` would have been asked for it.
+fn asked(back: &Down) -> RevertGoal {
+    match back {
+        Down::Zero => RevertGoal::Target(Selector::Zero),
+        Down::To(version) => RevertGoal::Target(Selector::Named(version.to_string())),
+        Down::Count(count) => RevertGoal::Count(*count),
+        Down::Only(version) => RevertGoal::Only(version.to_string()),
+    }
 }
 
 fn may_revert(context: &Context, backwards: &[(&Target, Back)]) -> bool {

@@ -8,7 +8,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::{
     Catalog, CatalogError, CatalogFinding, CatalogProblem, CatalogWarning, DownScript, Migration,
-    ReadError, ReadProblem, Source,
+    ReadError, ReadProblem, SameVersion, Source,
 };
 use crate::checksum::Checksum;
 use crate::metadata::{Metadata, Transaction};
@@ -19,6 +19,7 @@ use crate::version::Version;
 /// What the loader has found so far.
 struct Loading {
     catalog: Catalog,
+    same_version: SameVersion,
     findings: Vec<CatalogFinding>,
 }
 
@@ -28,9 +29,13 @@ struct Candidate {
     files: Vec<DirEntry>,
 }
 
-pub(super) fn load(directories: &[PathBuf]) -> Result<Catalog, CatalogError> {
+pub(super) fn load(
+    directories: &[PathBuf],
+    same_version: SameVersion,
+) -> Result<Catalog, CatalogError> {
     let mut loading = Loading {
         catalog: Catalog::default(),
+        same_version,
         findings: Vec::new(),
     };
     for directory in directories {
@@ -263,7 +268,8 @@ impl Loading {
 
     /// Adds a migration of one directory to those of the directories before.
     fn merge(&mut self, migration: Migration, path: &Path) {
-        let Some(present) = self.catalog.migrations.get(&migration.version) else {
+        let present = self.catalog.migrations.get(&migration.version);
+        let Some(present) = present.filter(|_| self.same_version == SameVersion::Refuse) else {
             self.catalog
                 .migrations
                 .insert(migration.version.clone(), migration);
@@ -280,7 +286,7 @@ impl Loading {
         self.found(
             path,
             None,
-            CatalogProblem::Duplicate {
+            CatalogProblem::Conflict {
                 version: migration.version,
                 other,
             },

@@ -53,7 +53,13 @@ pub fn lexemes(statement: &str, dialect: Dialect) -> impl Iterator<Item = Lexeme
 /// are.
 #[must_use]
 pub fn under_settings(statement: &str, dialect: Dialect) -> &str {
-    if dialect != Dialect::MySql || !Opening::of(statement, dialect).starts("SET STATEMENT") {
+    let begins = |words: [&str; 2]| {
+        let mut lexemes = lexemes(statement, dialect);
+        words
+            .iter()
+            .all(|word| lexemes.next().is_some_and(|lexeme| lexeme.is(word)))
+    };
+    if dialect != Dialect::MySql || !begins(["SET", "STATEMENT"]) {
         return statement;
     }
     let mut depth = 0_usize;
