@@ -2,19 +2,26 @@
 //! builds and starts them and says so by environment variables; without them
 //! a test fails and names that command, so that none is skipped in silence.
 
-use std::error::Error;
+mod mariadb;
+mod postgres;
+
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::{env, process, thread};
+use std::{env, process};
 
-use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection};
+pub use self::mariadb::MariadbDatabase;
+pub use self::postgres::PostgresDatabase;
 
 static BINARY: LazyLock<PathBuf> = LazyLock::new(|| variable("MIGRATE_TEST_BIN").into());
 static POSTGRES_URL: LazyLock<String> = LazyLock::new(|| variable("MIGRATE_TEST_POSTGRES"));
 static POSTGRES_PROGRAMS: LazyLock<PathBuf> =
     LazyLock::new(|| variable("MIGRATE_TEST_POSTGRES_BIN").into());
+static MARIADB_URL: LazyLock<String> = LazyLock::new(|| variable("MIGRATE_TEST_MARIADB"));
+static MARIADB_SOCKET: LazyLock<PathBuf> =
+    LazyLock::new(|| variable("MIGRATE_TEST_MARIADB_SOCKET").into());
+static MARIADB_AUTHORITY: LazyLock<PathBuf> =
+    LazyLock::new(|| variable("MIGRATE_TEST_MARIADB_CA").into());
 
 /// The built `cargo-migrate`, by its absolute path.
 ///
@@ -44,100 +51,55 @@ pub fn postgres_program(name: &str) -> PathBuf {
     POSTGRES_PROGRAMS.join(name)
 }
 
-/// An empty PostgreSQL database of one test's own, dropped with this value
-/// whoever is still connected.
-#[derive(Debug)]
-pub struct PostgresDatabase {
-    name: String,
-    url: String,
+/// root's URL on the tests' MariaDB, with the server's own database.
+///
+/// # Panics
+/// Outside of `cargo xtask test`.
+#[must_use]
+pub fn mariadb_url() -> &'static str {
+    &MARIADB_URL
 }
 
-impl PostgresDatabase {
-    /// Creates a database with a name that no other test has.
-    ///
-    /// # Panics
-    /// Outside of `cargo xtask test`, or if the server refuses.
-    #[must_use]
-    pub fn create() -> Self {
-        let database = Self::reserve();
-        execute(&format!("CREATE DATABASE {}", database.name))
-            .unwrap_or_else(|error| panic!("failed to create {}: {error}", database.name));
-        database
-    }
-
-    /// Chooses a name without creating the database, for what creates its
-    /// own; it is dropped all the same.
-    ///
-    /// # Panics
-    /// Outside of `cargo xtask test`.
-    #[must_use]
-    pub fn reserve() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        // Test binaries are processes of their own on one server.
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("test_{}_{count}", process::id());
-        let (server, _) = postgres_url()
-            .rsplit_once('/')
-            .expect("the server's URL ends in a database");
-        let url = format!("{server}/{name}");
-        Self { name, url }
-    }
-
-    /// The database's name, which needs no quoting.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The superuser's URL of this database.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// The same database for another role.
-    #[must_use]
-    pub fn url_as(&self, role: &str, password: &str) -> String {
-        let (_, place) = self
-            .url
-            .rsplit_once('@')
-            .expect("the server's URL names a user");
-        format!("postgres://{role}:{password}@{place}")
-    }
-
-    /// A new connection of the superuser to this database.
-    ///
-    /// # Panics
-    /// If the server refuses.
-    #[must_use]
-    pub fn connect(&self) -> PgConnection {
-        connect(&self.url)
-    }
+/// The socket of the tests' MariaDB, where root has the same password.
+///
+/// # Panics
+/// Outside of `cargo xtask test`.
+#[must_use]
+pub fn mariadb_socket() -> &'static Path {
+    &MARIADB_SOCKET
 }
 
-impl Drop for PostgresDatabase {
-    fn drop(&mut self) {
-        let outcome = execute(&format!(
-            "DROP DATABASE IF EXISTS {} WITH (FORCE)",
-            self.name
-        ));
-        // A second panic would abort and hide the first.
-        if let Err(error) = outcome
-            && !thread::panicking()
-        {
-            panic!("failed to drop database {}: {error}", self.name);
-        }
-    }
+/// The certificate of the authority that signed the one of the tests' MariaDB
+/// for 127.0.0.1 and localhost.
+///
+/// # Panics
+/// Outside of `cargo xtask test`.
+#[must_use]
+pub fn mariadb_authority() -> &'static Path {
+    &MARIADB_AUTHORITY
 }
 
-/// Executes a statement as the superuser, outside of any test's database.
-fn execute(sql: &str) -> Result<(), Box<dyn Error>> {
-    PgConnection::establish(postgres_url())?.batch_execute(sql)?;
-    Ok(())
+/// A name that no other test has.
+fn a_name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    // Test binaries are processes of their own on one server.
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("test_{}_{count}", process::id())
 }
 
-fn connect(url: &str) -> PgConnection {
-    PgConnection::establish(url).unwrap_or_else(|error| panic!("no connection: {error}"))
+/// The URL of another database on the same server.
+fn beside(url: &str, name: &str) -> String {
+    let (server, _) = url
+        .rsplit_once('/')
+        .expect("the server's URL ends in a database");
+    format!("{server}/{name}")
+}
+
+/// The same database for another user.
+fn for_another(url: &str, user: &str, password: &str) -> String {
+    let (before, place) = url.rsplit_once('@').expect("the URL names a user");
+    let (scheme, _) = before.split_once("://").expect("a scheme");
+    format!("{scheme}://{user}:{password}@{place}")
 }
 
 fn variable(name: &str) -> String {
@@ -147,51 +109,11 @@ fn variable(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use diesel::sql_types::Text;
-    use diesel::{QueryableByName, RunQueryDsl, sql_query};
-
     use super::*;
-
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Text)]
-        name: String,
-    }
-
-    fn databases_like(name: &str) -> usize {
-        sql_query("SELECT datname::text AS name FROM pg_database WHERE datname = $1")
-            .bind::<Text, _>(name)
-            .load::<Row>(&mut connect(postgres_url()))
-            .expect("the catalogue answers")
-            .len()
-    }
 
     #[test]
     fn the_built_command_is_where_it_is_said_to_be() {
         assert!(binary().is_absolute() && binary().is_file());
         assert!(postgres_program("pg_dump").is_file());
-    }
-
-    #[test]
-    fn a_database_is_the_tests_own_and_goes_with_it() {
-        let database = PostgresDatabase::create();
-        let other = PostgresDatabase::create();
-        assert_ne!(database.name(), other.name());
-        let mut still_connected = database.connect();
-        let row: Row = sql_query("SELECT current_database()::text AS name")
-            .get_result(&mut still_connected)
-            .expect("a row");
-        assert_eq!(row.name, database.name());
-
-        let name = database.name().to_owned();
-        drop(database);
-        assert_eq!(databases_like(&name), 0);
-        assert_eq!(databases_like(other.name()), 1);
-    }
-
-    #[test]
-    fn a_reserved_name_is_not_created() {
-        let database = PostgresDatabase::reserve();
-        assert_eq!(databases_like(database.name()), 0);
     }
 }

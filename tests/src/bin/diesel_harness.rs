@@ -4,7 +4,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use diesel::{Connection, PgConnection, SqliteConnection};
+use diesel::{Connection, MysqlConnection, PgConnection, SqliteConnection};
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 
 /// Either result of the crate's boxed errors.
@@ -18,6 +18,8 @@ fn main() -> Result<ExitCode, Failure> {
     let migrations = FileBasedMigrations::from_path(directory)?;
     if url.starts_with("postgres") {
         work(&mut PgConnection::establish(url)?, migrations, verb)?;
+    } else if url.starts_with("mysql") {
+        work(&mut MysqlConnection::establish(url)?, migrations, verb)?;
     } else {
         work(&mut SqliteConnection::establish(url)?, migrations, verb)?;
     }

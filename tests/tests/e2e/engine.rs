@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use tests::env::PostgresDatabase;
 use tests::workspace::{Workspace, eventually};
 
-use crate::service::{BOTH, Engine, Shop};
+use crate::service::{ALL, Engine, Shop, TRANSACTIONAL};
 
 const MARKS: &str = "CREATE TABLE marks (n INTEGER NOT NULL);";
 
 fn marks(shop: &Shop) -> Vec<String> {
-    shop.texts("SELECT CAST(n AS TEXT) AS text FROM marks ORDER BY n")
+    shop.texts("SELECT concat(n, '') AS text FROM marks ORDER BY n")
 }
 
 /// Three applied, of which the second's down.sql stopped at its second statement.
@@ -43,7 +43,7 @@ fn half_reverted_in_the_middle(engine: Engine) -> Shop {
 
 #[test]
 fn what_is_half_reverted_is_finished_before_anything_else_is_run_or_reverted() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = half_reverted_in_the_middle(engine);
         let help = "`cargo migrate revert --only 002` resumes at the next statement";
         shop.migration(
@@ -83,7 +83,7 @@ fn what_is_half_reverted_is_finished_before_anything_else_is_run_or_reverted() {
 
 #[test]
 fn finished_statements_do_not_run_again_when_the_migration_is_moved_into_a_transaction() {
-    for engine in BOTH {
+    for engine in ALL {
         for metadata in [Some("run_in_transaction = true\n"), None] {
             let shop = Shop::new(engine);
             let up = |third: &str| {
@@ -113,7 +113,7 @@ fn finished_statements_do_not_run_again_when_the_migration_is_moved_into_a_trans
 
 #[test]
 fn nor_when_a_half_reverted_one_is() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = Shop::new(engine);
         shop.migration("1_a", MARKS, "DROP TABLE marks;");
         let down = |second: &str| {
@@ -152,7 +152,7 @@ fn an_exclusive_block_is_recorded_and_not_run_twice() {
 
 #[test]
 fn what_another_tool_has_finished_is_adopted() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = Shop::new(engine);
         shop.migration("1_a", MARKS, "DROP TABLE marks;");
         shop.steps(
@@ -192,7 +192,7 @@ fn what_another_tool_has_finished_is_adopted() {
 
 #[test]
 fn what_another_tool_has_finished_reverting_is_pending() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = half_reverted_in_the_middle(engine);
         shop.connect().execute(
             "DELETE FROM marks; DELETE FROM __diesel_schema_migrations WHERE version IN ('002', '003'); DROP TABLE third",
@@ -215,7 +215,7 @@ fn what_another_tool_has_finished_reverting_is_pending() {
 
 #[test]
 fn a_file_that_records_itself_is_refused_at_once() {
-    for engine in BOTH {
+    for engine in TRANSACTIONAL {
         for args in [&["run"][..], &["run", "--single-transaction"]] {
             let shop = Shop::new(engine);
             shop.migration(
@@ -229,13 +229,34 @@ fn a_file_that_records_itself_is_refused_at_once() {
             assert!(began.elapsed() < Duration::from_secs(60));
             match engine {
                 Engine::Postgres => run.says(&["the file writes its own row of the history table"]),
-                Engine::Sqlite => {
+                Engine::Sqlite | Engine::Mariadb => {
                     run.says(&["statement 2 of 2", "__diesel_schema_migrations.version"])
                 }
             };
             assert!(shop.history().is_empty());
             assert!(!shop.schema().contains("marks"), "{engine}: rolled back");
         }
+    }
+}
+
+#[test]
+fn a_runner_that_ended_while_it_made_our_tables_is_no_obstacle() {
+    // Each CREATE TABLE commits by itself there.
+    for missing in [
+        &["__migrate_journal"][..],
+        &["__migrate_steps"],
+        &["__migrate_journal", "__migrate_steps"],
+    ] {
+        let shop = Shop::new(Engine::Mariadb);
+        shop.migration("1_a", MARKS, "DROP TABLE marks;");
+        shop.run(&["create"]).ok();
+        shop.connect()
+            .execute(&format!("DROP TABLE {}", missing.join(", ")));
+        assert_eq!(shop.state("1_a"), "pending", "{missing:?}");
+        shop.run(&["run"]).ok();
+        assert!(marks(&shop).is_empty());
+        shop.run(&["status", "--exit-code"]).ok();
+        shop.run(&["revert"]).ok();
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::Child;
 
 use tests::workspace::eventually;
 
-use crate::service::{BOTH, Engine, Shop};
+use crate::service::{ALL, Engine, Shop, TRANSACTIONAL};
 
 const RUNNERS: usize = 16;
 const MIGRATIONS: usize = 12;
@@ -40,7 +40,7 @@ fn race(shop: &Shop, runners: usize, args: &[&str]) -> Vec<String> {
 
 #[track_caller]
 fn each_ran_once(shop: &Shop, migrations: usize) {
-    let marks = shop.texts("SELECT CAST(n AS TEXT) AS text FROM marks ORDER BY n");
+    let marks = shop.texts("SELECT concat(n, '') AS text FROM marks ORDER BY n");
     let expected: Vec<String> = (0..MIGRATIONS).map(|n| n.to_string()).collect();
     assert_eq!(marks, expected);
     assert_eq!(shop.history().len(), migrations);
@@ -53,7 +53,7 @@ fn each_ran_once(shop: &Shop, migrations: usize) {
 
 #[test]
 fn sixteen_runners_apply_each_migration_once() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = Shop::new(engine);
         marking(&shop);
         let said = race(&shop, RUNNERS, &["run"]);
@@ -68,7 +68,7 @@ fn sixteen_runners_apply_each_migration_once() {
 
 #[test]
 fn sixteen_runners_in_single_transactions_apply_each_migration_once() {
-    for engine in BOTH {
+    for engine in TRANSACTIONAL {
         let shop = Shop::new(engine);
         marking(&shop);
         race(&shop, RUNNERS, &["run", "--single-transaction"]);
@@ -121,7 +121,7 @@ fn sixteen_runners_build_an_index_concurrently_without_a_deadlock() {
 
 #[test]
 fn eight_runners_revert_everything_once() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = Shop::new(engine);
         marking(&shop);
         shop.run(&["run"]).ok();
@@ -138,7 +138,7 @@ fn eight_runners_revert_everything_once() {
 
 #[test]
 fn a_count_means_the_same_migrations_whoever_runs_them() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = Shop::new(engine);
         marking(&shop);
         race(&shop, 8, &["run", "--to", "05"]);
@@ -148,7 +148,7 @@ fn a_count_means_the_same_migrations_whoever_runs_them() {
 
 #[test]
 fn a_runner_that_waited_long_enough_says_for_whom() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = Shop::with(engine, "lock-timeout = \"0\"");
         marking(&shop);
         shop.run(&["run", "--to", "03"]).ok();
@@ -157,6 +157,7 @@ fn a_runner_that_waited_long_enough_says_for_whom() {
         gate.execute(match engine {
             Engine::Sqlite => "BEGIN IMMEDIATE",
             Engine::Postgres => "BEGIN; LOCK TABLE marks IN EXCLUSIVE MODE",
+            Engine::Mariadb => "BEGIN; SELECT n FROM marks FOR UPDATE",
         });
         let first = shop.start(&["run"]);
         let at_work = |shop: &Shop| {
@@ -166,12 +167,21 @@ fn a_runner_that_waited_long_enough_says_for_whom() {
             Engine::Postgres => !shop
                 .texts("SELECT pid::text AS text FROM pg_locks WHERE NOT granted AND relation = 'marks'::regclass")
                 .is_empty(),
+            Engine::Mariadb => !shop
+                .texts(
+                    "SELECT concat(ID, '') AS text FROM information_schema.PROCESSLIST \
+                     WHERE DB = DATABASE() AND INFO LIKE 'INSERT INTO marks%'",
+                )
+                .is_empty(),
         }
         };
         eventually("the first is at work", || at_work(&shop));
         shop.run(&["run", "--lock-wait", "1s"]).exits(6).says(&[
             "another runner holds the migration lock",
-            "pid",
+            match engine {
+                Engine::Sqlite | Engine::Postgres => "pid",
+                Engine::Mariadb => "connection",
+            },
             "--lock-wait",
         ]);
         shop.run(&["status"]).ok();

@@ -147,7 +147,7 @@ fn a_statement_outside_a_transaction_costs_one_round_trip() {
 
 #[test]
 fn a_single_transaction_is_all_or_nothing() {
-    for engine in crate::service::BOTH {
+    for engine in crate::service::TRANSACTIONAL {
         let shop = Shop::new(engine);
         shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
         shop.migration(

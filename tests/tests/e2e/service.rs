@@ -1,37 +1,54 @@
-//! One service on a database of its own, SQLite or PostgreSQL, and what a test
-//! asks that database directly, past the command that it tests.
+//! One service on a database of its own, SQLite, PostgreSQL or MariaDB, and
+//! what a test asks that database directly, past the command that it tests.
 
 use std::fmt;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
-use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
-use tests::env::{PostgresDatabase, postgres_program};
+use diesel::{
+    Connection, MysqlConnection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection,
+    sql_query,
+};
+use tests::env::{MariadbDatabase, PostgresDatabase, postgres_program};
 use tests::workspace::{Run, Workspace};
 
-/// The two engines that a test goes through.
+/// The engines that a test goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
     Sqlite,
     Postgres,
+    Mariadb,
 }
 
-/// Both, for tests whose promise is the same on each.
-pub(crate) const BOTH: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
+/// For tests whose promise is the same on each.
+pub(crate) const ALL: [Engine; 3] = [Engine::Sqlite, Engine::Postgres, Engine::Mariadb];
+
+/// Those that take DDL back with its transaction, for tests of promises that
+/// nobody can give without.
+pub(crate) const TRANSACTIONAL: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
 
 /// A workspace with the one service `shop`.
 pub(crate) struct Shop {
     pub(crate) workspace: Workspace,
     pub(crate) engine: Engine,
-    postgres: Option<PostgresDatabase>,
+    database: Database,
+}
+
+/// Where its tables are.
+enum Database {
+    /// `shop.db` in the workspace's root.
+    Sqlite,
+    Postgres(PostgresDatabase),
+    Mariadb(MariadbDatabase),
 }
 
 /// A connection of the test's own.
 pub(crate) enum Link {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
+    Mariadb(MysqlConnection),
 }
 
 #[derive(QueryableByName)]
@@ -54,23 +71,27 @@ impl Shop {
     /// The same with `metadata` under [package.metadata.migrate].
     pub(crate) fn with(engine: Engine, metadata: &str) -> Self {
         let workspace = Workspace::new();
-        let postgres = match engine {
+        let database = match engine {
             Engine::Sqlite => {
                 workspace.service(
                     "shop",
                     &format!("default-url = \"sqlite:shop.db\"\n{metadata}"),
                 );
-                None
+                Database::Sqlite
             }
             Engine::Postgres => {
                 workspace.service("shop", metadata);
-                Some(PostgresDatabase::create())
+                Database::Postgres(PostgresDatabase::create())
+            }
+            Engine::Mariadb => {
+                workspace.service("shop", metadata);
+                Database::Mariadb(MariadbDatabase::create())
             }
         };
         let shop = Self {
             workspace,
             engine,
-            postgres,
+            database,
         };
         std::fs::create_dir_all(shop.migrations()).expect("directories");
         shop
@@ -100,14 +121,27 @@ impl Shop {
 
     /// The PostgreSQL database.
     pub(crate) fn postgres(&self) -> &PostgresDatabase {
-        self.postgres.as_ref().expect("a shop on PostgreSQL")
+        match &self.database {
+            Database::Postgres(database) => database,
+            Database::Sqlite | Database::Mariadb(_) => panic!("no shop on PostgreSQL"),
+        }
+    }
+
+    /// The MariaDB database.
+    pub(crate) fn mariadb(&self) -> &MariadbDatabase {
+        match &self.database {
+            Database::Mariadb(database) => database,
+            Database::Sqlite | Database::Postgres(_) => panic!("no shop on MariaDB"),
+        }
     }
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = self.workspace.command(args);
-        if let Some(database) = &self.postgres {
-            command.env("SHOP_DATABASE_URL", database.url());
-        }
+        match &self.database {
+            Database::Sqlite => &mut command,
+            Database::Postgres(database) => command.env("SHOP_DATABASE_URL", database.url()),
+            Database::Mariadb(database) => command.env("SHOP_DATABASE_URL", database.url()),
+        };
         command
     }
 
@@ -129,9 +163,10 @@ impl Shop {
     }
 
     pub(crate) fn connect(&self) -> Link {
-        match &self.postgres {
-            Some(database) => Link::Postgres(database.connect()),
-            None => {
+        match &self.database {
+            Database::Postgres(database) => Link::Postgres(database.connect()),
+            Database::Mariadb(database) => Link::Mariadb(database.connect()),
+            Database::Sqlite => {
                 let path = self.workspace.path("shop.db");
                 let mut connection =
                     SqliteConnection::establish(&path.to_string_lossy()).expect("a database");
@@ -181,27 +216,53 @@ impl Shop {
 
     /// The schema as SQL, without the tables that only we have.
     pub(crate) fn schema(&self) -> String {
-        match &self.postgres {
-            None => self.connect().sqlite_schema(),
-            Some(database) => {
+        match &self.database {
+            Database::Sqlite => self.connect().sqlite_schema(),
+            Database::Postgres(database) => {
                 let output = Command::new(postgres_program("pg_dump"))
                     .args(["-s", "--no-owner", "--exclude-table=*.__migrate_*"])
                     .args(["--dbname", database.url()])
-                    .output()
-                    .expect("pg_dump starts");
-                assert!(
-                    output.status.success(),
-                    "{}",
-                    String::from_utf8_lossy(&output.stderr)
-                );
-                let text = String::from_utf8(output.stdout).expect("UTF-8");
-                let says = |line: &&str| {
-                    !line.is_empty() && !line.starts_with("--") && !line.starts_with('\\')
-                };
-                text.lines().filter(says).collect::<Vec<_>>().join("\n")
+                    .output();
+                lines_that_say_something(&output.expect("pg_dump starts"))
             }
+            Database::Mariadb(database) => self.mariadb_schema(database),
         }
     }
+
+    fn mariadb_schema(&self, database: &MariadbDatabase) -> String {
+        let mut dump = database.program("mariadb-dump");
+        dump.args(["--no-data", "--routines", "--triggers", "--events"])
+            .args(["--skip-comments", "--skip-dump-date", "--skip-lock-tables"]);
+        // It takes no patterns.
+        for table in self.texts(
+            "SELECT TABLE_NAME AS text FROM information_schema.TABLES \
+             WHERE TABLE_SCHEMA = DATABASE() AND LEFT(TABLE_NAME, 10) = '__migrate_'",
+        ) {
+            dump.arg(format!("--ignore-table={}.{table}", database.name()));
+        }
+        let output = dump.arg(database.name()).output();
+        let text = lines_that_say_something(&output.expect("mariadb-dump starts"));
+        // What rows have been there is no matter of the schema.
+        let mut parts = text.split(" AUTO_INCREMENT=");
+        let mut schema = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            schema.push_str(part.trim_start_matches(|digit: char| digit.is_ascii_digit()));
+        }
+        schema
+    }
+}
+
+/// A dump without comments and blank lines.
+#[track_caller]
+fn lines_that_say_something(output: &Output) -> String {
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    let says = |line: &&str| !line.is_empty() && !line.starts_with("--") && !line.starts_with('\\');
+    text.lines().filter(says).collect::<Vec<_>>().join("\n")
 }
 
 impl Link {
@@ -210,6 +271,7 @@ impl Link {
         let done = match self {
             Self::Sqlite(connection) => connection.batch_execute(sql),
             Self::Postgres(connection) => connection.batch_execute(sql),
+            Self::Mariadb(connection) => connection.batch_execute(sql),
         };
         done.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
@@ -219,6 +281,7 @@ impl Link {
         let rows: Result<Vec<Row>, _> = match self {
             Self::Sqlite(connection) => sql_query(sql).load(connection),
             Self::Postgres(connection) => sql_query(sql).load(connection),
+            Self::Mariadb(connection) => sql_query(sql).load(connection),
         };
         rows.unwrap_or_else(|error| panic!("{sql}: {error}"))
             .into_iter()

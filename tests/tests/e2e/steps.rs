@@ -3,23 +3,21 @@
 
 use tests::workspace::eventually;
 
-use crate::service::{BOTH, Engine, Link, Shop};
+use crate::service::{ALL, Engine, Link, Shop};
 
 const MARKS: &str = "CREATE TABLE marks (n INTEGER NOT NULL);";
 
 fn steps_of(shop: &Shop) -> Vec<String> {
-    shop.texts(
-        "SELECT CAST(n AS TEXT) || ' ' || state AS text FROM __migrate_steps ORDER BY attempt, n",
-    )
+    shop.texts("SELECT concat(n, ' ', state) AS text FROM __migrate_steps ORDER BY attempt, n")
 }
 
 fn marks(shop: &Shop) -> Vec<String> {
-    shop.texts("SELECT CAST(n AS TEXT) AS text FROM marks ORDER BY n")
+    shop.texts("SELECT concat(n, '') AS text FROM marks ORDER BY n")
 }
 
 #[test]
 fn every_statement_is_recorded() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = Shop::new(engine);
         shop.steps(
             "1_a",
@@ -29,15 +27,9 @@ fn every_statement_is_recorded() {
         shop.run(&["run"]).ok();
         assert_eq!(steps_of(&shop), ["1 done", "2 done", "3 done"]);
         let journal = "SELECT concat(direction, ' ', state, ' ', statements_done, '/', statements_total) AS text FROM __migrate_journal ORDER BY id";
-        let journal = match engine {
-            Engine::Postgres => journal.to_owned(),
-            Engine::Sqlite => {
-                "SELECT direction || ' ' || state || ' ' || statements_done || '/' || statements_total AS text FROM __migrate_journal ORDER BY id".to_owned()
-            }
-        };
-        assert_eq!(shop.texts(&journal), ["up done 3/3"]);
+        assert_eq!(shop.texts(journal), ["up done 3/3"]);
         shop.run(&["revert"]).ok();
-        assert_eq!(shop.texts(&journal), ["up done 3/3", "down done 2/2"]);
+        assert_eq!(shop.texts(journal), ["up done 3/3", "down done 2/2"]);
         assert!(shop.history().is_empty());
     }
 }
@@ -73,7 +65,7 @@ const PUT_RIGHT: &str = "-- Corrected.\nCREATE TABLE marks (n INTEGER NOT NULL);
 
 #[test]
 fn a_failed_statement_leaves_those_before_it_and_is_where_the_next_run_goes_on() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = stopped_at_three(engine);
         assert_eq!(marks(&shop), ["1"]);
         assert!(shop.history().is_empty());
@@ -97,7 +89,7 @@ fn a_failed_statement_leaves_those_before_it_and_is_where_the_next_run_goes_on()
 
 #[test]
 fn a_half_applied_migration_is_in_the_way_of_reverting() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = Shop::new(engine);
         shop.migration("1_a", MARKS, "DROP TABLE marks;");
         shop.run(&["run"]).ok();
@@ -124,7 +116,7 @@ fn a_half_applied_migration_is_in_the_way_of_reverting() {
 
 #[test]
 fn an_edit_of_a_finished_statement_is_refused_on_resuming() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = stopped_at_three(engine);
         shop.file(
             "1_a",
@@ -143,7 +135,7 @@ fn an_edit_of_a_finished_statement_is_refused_on_resuming() {
 
 #[test]
 fn a_down_that_stops_is_resumed_by_reverting() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = Shop::new(engine);
         shop.steps(
             "1_a",
@@ -233,7 +225,7 @@ fn a_pragma_does_not_leak_into_the_next_migration() {
 
 #[test]
 fn a_balanced_transaction_is_one_step() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = Shop::new(engine);
         let up = |table: &str| {
             format!(
@@ -253,7 +245,7 @@ fn a_balanced_transaction_is_one_step() {
 
 #[test]
 fn what_no_transaction_may_hold_runs() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = Shop::new(engine);
         let (up, down) = match engine {
             Engine::Sqlite => (
@@ -263,6 +255,10 @@ fn what_no_transaction_may_hold_runs() {
             Engine::Postgres => (
                 "VACUUM marks;\nCREATE INDEX CONCURRENTLY marks_n ON marks (n);\nINSERT INTO marks VALUES (1);\nREINDEX INDEX CONCURRENTLY marks_n;\n",
                 "DROP INDEX CONCURRENTLY marks_n;\nDELETE FROM marks;",
+            ),
+            Engine::Mariadb => (
+                "OPTIMIZE TABLE marks;\nINSERT INTO marks VALUES (1);\nFLUSH TABLES marks;\nANALYZE TABLE marks;\n",
+                "ANALYZE TABLE marks;\nDELETE FROM marks;",
             ),
         };
         shop.migration("1_a", MARKS, "DROP TABLE marks;");

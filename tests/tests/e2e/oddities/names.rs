@@ -1,6 +1,6 @@
 //! Odd names of migrations, and what lies beside them.
 
-use crate::service::{BOTH, Engine, Shop};
+use crate::service::{ALL, Engine, Shop};
 
 /// Applies a set of `names`, each leaving a mark, and reverts it; both in the
 /// order of `names`.
@@ -46,7 +46,7 @@ fn runs_in_order(engine: Engine, names: &[(&str, &str)]) {
 
 #[test]
 fn three_spellings_in_one_set_go_by_versions_not_by_names() {
-    for engine in BOTH {
+    for engine in ALL {
         // By name the dashed ones would come first, by number the short ones.
         runs_in_order(
             engine,
@@ -65,7 +65,7 @@ fn three_spellings_in_one_set_go_by_versions_not_by_names() {
 
 #[test]
 fn a_name_with_words_in_its_version_is_taken_as_diesel_takes_it() {
-    for engine in BOTH {
+    for engine in ALL {
         runs_in_order(
             engine,
             &[
@@ -78,7 +78,7 @@ fn a_name_with_words_in_its_version_is_taken_as_diesel_takes_it() {
 
 #[test]
 fn a_name_without_underscore_or_without_text_is_a_version() {
-    for engine in BOTH {
+    for engine in ALL {
         runs_in_order(
             engine,
             &[
@@ -92,7 +92,7 @@ fn a_name_without_underscore_or_without_text_is_a_version() {
 
 #[test]
 fn a_forgotten_template_is_a_version_and_stays_the_newest() {
-    for engine in BOTH {
+    for engine in ALL {
         runs_in_order(
             engine,
             &[
@@ -105,7 +105,7 @@ fn a_forgotten_template_is_a_version_and_stays_the_newest() {
 
 #[test]
 fn spaces_capitals_and_other_letters_are_fine() {
-    for engine in BOTH {
+    for engine in ALL {
         runs_in_order(
             engine,
             &[
@@ -120,7 +120,7 @@ fn spaces_capitals_and_other_letters_are_fine() {
 
 #[test]
 fn fifty_characters_are_a_version_and_fifty_one_are_refused() {
-    for engine in BOTH {
+    for engine in ALL {
         let fifty = "1".repeat(50);
         runs_in_order(engine, &[(&format!("{fifty}_x"), &fifty)]);
         let shop = Shop::new(engine);
@@ -131,7 +131,7 @@ fn fifty_characters_are_a_version_and_fifty_one_are_refused() {
 
 #[test]
 fn what_lies_beside_the_migrations_is_passed_over() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = Shop::new(engine);
         shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
         for name in [
@@ -153,7 +153,7 @@ fn what_lies_beside_the_migrations_is_passed_over() {
 
 #[test]
 fn an_empty_directory_is_passed_over_with_a_warning() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = Shop::new(engine);
         shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
         std::fs::create_dir(shop.migrations().join("2_left_by_git")).expect("a directory");
@@ -166,7 +166,7 @@ fn an_empty_directory_is_passed_over_with_a_warning() {
 
 #[test]
 fn two_names_of_one_version_are_refused_where_diesel_drops_one() {
-    for engine in BOTH {
+    for engine in ALL {
         let shop = Shop::new(engine);
         shop.migration(
             "20240101000000_a",

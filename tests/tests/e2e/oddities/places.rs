@@ -48,7 +48,11 @@ fn several_directories_are_one_set_with_one_history() {
 
 #[test]
 fn a_set_for_each_database_is_chosen_by_the_url() {
-    for (engine, chosen) in [(Engine::Sqlite, "small"), (Engine::Postgres, "big")] {
+    for (engine, chosen) in [
+        (Engine::Sqlite, "small"),
+        (Engine::Postgres, "big"),
+        (Engine::Mariadb, "other"),
+    ] {
         let shop = Shop::new(engine);
         migration(
             &shop.workspace,
@@ -69,10 +73,17 @@ fn a_set_for_each_database_is_chosen_by_the_url() {
             "1_a",
             "big",
         );
+        migration(
+            &shop.workspace,
+            "services/shop/migrations/mysql",
+            "1_a",
+            "other",
+        );
         shop.run(&["run"]).ok();
         let schema = shop.schema();
         assert!(schema.contains(chosen), "{schema}");
-        assert!(!(schema.contains("small") && schema.contains("big")));
+        let made = ["small", "big", "other"].map(|name| schema.contains(name));
+        assert_eq!(made.iter().filter(|made| **made).count(), 1, "{schema}");
     }
 }
 
@@ -278,7 +289,7 @@ fn two_services_on_one_history_table_are_refused_by_name() {
 
 #[test]
 fn a_history_table_of_another_name_has_a_journal_of_its_own() {
-    for engine in crate::service::BOTH {
+    for engine in crate::service::ALL {
         let shop = Shop::with(engine, "history-table = \"__shop_Versions\"");
         shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
         shop.steps(
@@ -287,15 +298,21 @@ fn a_history_table_of_another_name_has_a_journal_of_its_own() {
             "DROP TABLE b;",
         );
         shop.run(&["run"]).ok();
+        let table = match engine {
+            Engine::Sqlite | Engine::Postgres => "\"__shop_Versions\"",
+            Engine::Mariadb => "`__shop_Versions`",
+        };
         assert_eq!(
-            shop.texts("SELECT version AS text FROM \"__shop_Versions\" ORDER BY version"),
+            shop.texts(&format!(
+                "SELECT version AS text FROM {table} ORDER BY version"
+            )),
             ["1", "2"]
         );
         assert!(!shop.schema().contains("__diesel_schema_migrations"));
         shop.run(&["status", "--exit-code"]).ok();
         shop.run(&["revert", "--to", "zero"]).ok();
         assert!(
-            shop.texts("SELECT version AS text FROM \"__shop_Versions\"")
+            shop.texts(&format!("SELECT version AS text FROM {table}"))
                 .is_empty()
         );
     }

@@ -43,7 +43,7 @@ fn foreign_keys_hold_as_session_setup_has_them() {
 
 #[test]
 fn a_failing_session_setup_names_its_statement() {
-    for engine in crate::service::BOTH {
+    for engine in crate::service::ALL {
         let shop = Shop::with(engine, "session-setup = [\"SELECT 1\", \"nonsense\"]");
         shop.migration("1_a", "SELECT 1;", "SELECT 1;");
         shop.run(&["run"])
@@ -174,6 +174,41 @@ fn looking_writes_nothing_and_needs_select_alone() {
 }
 
 #[test]
+fn looking_writes_nothing_and_needs_select_alone_on_mariadb() {
+    let shop = Shop::new(Engine::Mariadb);
+    shop.migration("1_a", "CREATE TABLE a (id int);", "DROP TABLE a;");
+    shop.run(&["run"]).ok();
+    shop.migration("2_b", "CREATE TABLE b (id int);", "DROP TABLE b;");
+    let database = shop.mariadb();
+    let reader = format!("{}_reader", database.name());
+    let mut root = shop.connect();
+    root.execute(&format!(
+        "CREATE USER {reader} IDENTIFIED BY '{CANARY}'; GRANT SELECT ON {}.* TO {reader}",
+        database.name()
+    ));
+    let url = database.url_as(&reader, CANARY);
+    let as_reader = |args: &[&str]| {
+        let mut command = shop.command(args);
+        command.env("SHOP_DATABASE_URL", &url);
+        shop.workspace.finish(command)
+    };
+    let before = shop.schema();
+    as_reader(&["status"]).ok().prints(&["1_a", "2_b"]);
+    as_reader(&["status", "--exit-code"]).exits(3);
+    as_reader(&["plan"]).ok().prints(&["CREATE TABLE b"]);
+    as_reader(&["run", "--dry-run"]).ok();
+    as_reader(&["history"]).ok().prints(&["1_a"]);
+    as_reader(&["current"]).ok().prints(&["1_a"]);
+    as_reader(&["show", "1"]).ok();
+    as_reader(&["run", "--to", "1"]).ok();
+    // Writing says what is missing, and writes nothing either.
+    as_reader(&["run"]).exits(1).says(&["denied", "help"]);
+    assert_eq!(shop.schema(), before);
+    assert_eq!(shop.history(), ["1"]);
+    root.execute(&format!("DROP USER {reader}"));
+}
+
+#[test]
 fn a_role_that_may_read_only_the_history_sees_what_is_applied() {
     let shop = Shop::new(Engine::Postgres);
     shop.migration("1_a", "CREATE TABLE a (id int);", "DROP TABLE a;");
@@ -197,7 +232,7 @@ fn a_role_that_may_read_only_the_history_sees_what_is_applied() {
 
 #[test]
 fn looking_at_an_untouched_database_leaves_it_untouched() {
-    for engine in crate::service::BOTH {
+    for engine in crate::service::ALL {
         let shop = Shop::new(engine);
         shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
         for args in [
@@ -222,6 +257,12 @@ fn looking_at_an_untouched_database_leaves_it_untouched() {
             Engine::Postgres => assert!(
                 shop.texts(
                     "SELECT relname::text AS text FROM pg_class WHERE relname LIKE '\\_\\_%'"
+                )
+                .is_empty()
+            ),
+            Engine::Mariadb => assert!(
+                shop.texts(
+                    "SELECT TABLE_NAME AS text FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
                 )
                 .is_empty()
             ),

@@ -1,0 +1,177 @@
+//! A relay between the command and its server. It counts round trips, and can
+//! hold one of them back: before the server hears of it, or before the command
+//! hears the answer.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread;
+
+/// At which round trip (from 1) the conversation stops, and on which side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The server never hears of it.
+    Unsent(usize),
+    /// The server does all of it, and nobody hears the answer.
+    Unanswered(usize),
+}
+
+/// A port before a server's.
+pub(crate) struct Relay {
+    url: String,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    talk: Mutex<Talk>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Talk {
+    trips: usize,
+    stop: Option<Stop>,
+    /// The round trip to stop at has come.
+    held: bool,
+    /// Whoever waits for the answer is gone.
+    released: bool,
+}
+
+impl Relay {
+    /// Before the server of `url`, a URL with a user and a numeric address.
+    pub(crate) fn before(url: &str) -> Self {
+        let (head, place) = url.rsplit_once('@').expect("a user");
+        let (server, rest) = place.split_once('/').expect("a database");
+        let server = server.to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let state = Arc::new(State::default());
+        let shared = Arc::clone(&state);
+        // It ends with the test's process; nothing else waits for it.
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let server = TcpStream::connect(&server).expect("the server is there");
+                relay(&client, &server, &shared);
+            }
+        });
+        Self {
+            url: format!("{head}@127.0.0.1:{port}/{rest}"),
+            state,
+        }
+    }
+
+    /// The same database through the relay.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Counts from zero again.
+    pub(crate) fn begin(&self, stop: Option<Stop>) {
+        *self.state.talk() = Talk {
+            stop,
+            ..Talk::default()
+        };
+    }
+
+    /// Round trips since then.
+    pub(crate) fn trips(&self) -> usize {
+        self.state.talk().trips
+    }
+
+    /// Whether the round trip to stop at has come.
+    pub(crate) fn holds(&self) -> bool {
+        self.state.talk().held
+    }
+
+    /// Lets the server go on without the command, which is gone.
+    pub(crate) fn release(&self) {
+        self.state.talk().released = true;
+        self.state.changed.notify_all();
+    }
+}
+
+impl State {
+    fn talk(&self) -> MutexGuard<'_, Talk> {
+        self.talk.lock().expect("no test has panicked in here")
+    }
+
+    /// Counts a round trip that begins, and says what to do with it.
+    fn begins(&self) -> Option<Stop> {
+        let mut talk = self.talk();
+        talk.trips += 1;
+        let n = talk.trips;
+        talk.stop
+            .filter(|stop| matches!(stop, Stop::Unsent(at) | Stop::Unanswered(at) if *at == n))
+    }
+
+    fn hold(&self) {
+        let mut talk = self.talk();
+        talk.held = true;
+        let released = self.changed.wait_while(talk, |talk| !talk.released);
+        drop(released.expect("no test has panicked in here"));
+    }
+}
+
+/// Passes on both ways. A round trip begins when the client says something
+/// after the server's last word.
+fn relay(client: &TcpStream, server: &TcpStream, state: &Arc<State>) {
+    let turn = Arc::new(Mutex::new(Turn::default()));
+    let pass = |from: &TcpStream, to: &TcpStream| {
+        let clone = |stream: &TcpStream| stream.try_clone().expect("a second handle");
+        (clone(from), clone(to), Arc::clone(state), Arc::clone(&turn))
+    };
+    let (mut from, mut to, shared, turn_of_client) = pass(client, server);
+    thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(n @ 1..) = from.read(&mut buffer) {
+            let begins =
+                !std::mem::replace(&mut turn_of_client.lock().expect("a turn").asked, true);
+            match begins.then(|| shared.begins()).flatten() {
+                Some(Stop::Unsent(_)) => {
+                    shared.hold();
+                    to.shutdown(Shutdown::Both).ok();
+                    return;
+                }
+                Some(Stop::Unanswered(_)) => {
+                    turn_of_client.lock().expect("a turn").held = true;
+                }
+                None => {}
+            }
+            if to.write_all(&buffer[..n]).is_err() {
+                break;
+            }
+        }
+        // The other side may be gone already.
+        to.shutdown(Shutdown::Write).ok();
+    });
+    let (mut from, mut to, shared, turn_of_server) = pass(server, client);
+    thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let read = from.read(&mut buffer).unwrap_or_default();
+            let held = {
+                let mut turn = turn_of_server.lock().expect("a turn");
+                turn.asked = false;
+                turn.held
+            };
+            if held {
+                shared.hold();
+                // Whatever was sent is done to its end.
+                while matches!(from.read(&mut buffer), Ok(1..)) {}
+                return;
+            }
+            if read == 0 || to.write_all(&buffer[..read]).is_err() {
+                break;
+            }
+        }
+        to.shutdown(Shutdown::Write).ok();
+    });
+}
+
+/// Whose turn it is on one connection.
+#[derive(Default)]
+struct Turn {
+    asked: bool,
+    held: bool,
+}
