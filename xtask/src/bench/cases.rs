@@ -19,6 +19,7 @@ use super::database::Engine;
 use super::figures::{Row, Series};
 use super::process::Invocation;
 use super::race::{Contender, race};
+use crate::servers::{Durability, Servers};
 
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -27,12 +28,16 @@ pub(crate) enum Case {
     ApplySqlite,
     /// The same on PostgreSQL.
     ApplyPostgres,
+    /// The same on MariaDB.
+    ApplyMariadb,
     /// A server that is 1 and 10 ms away.
     Remote,
     /// One service of 200 migrations, of which none is pending.
     IdleSqlite,
     /// The same on PostgreSQL.
     IdlePostgres,
+    /// The same on MariaDB.
+    IdleMariadb,
     /// 50 services of 20 migrations, of which none is pending.
     FleetSqlite,
     /// The same on 50 databases of PostgreSQL.
@@ -51,6 +56,8 @@ pub(super) struct Course {
     pub(super) rounds: usize,
     sqlite: Engine,
     postgres: OnceCell<Engine>,
+    mariadb: OnceCell<Engine>,
+    servers: OnceCell<Servers>,
 }
 
 impl Course {
@@ -61,6 +68,8 @@ impl Course {
             rounds,
             sqlite: Engine::sqlite(directory)?,
             postgres: OnceCell::new(),
+            mariadb: OnceCell::new(),
+            servers: OnceCell::new(),
         })
     }
 
@@ -68,13 +77,18 @@ impl Course {
         &self.sqlite
     }
 
-    /// The server, started by the first case that wants it.
     fn postgres(&self) -> Result<&Engine> {
-        if let Some(engine) = self.postgres.get() {
-            return Ok(engine);
-        }
-        let engine = Engine::postgres()?;
-        Ok(self.postgres.get_or_init(|| engine))
+        once(&self.postgres, || Engine::postgres(self.servers()?))
+    }
+
+    fn mariadb(&self) -> Result<&Engine> {
+        once(&self.mariadb, || Engine::mariadb(self.servers()?))
+    }
+
+    /// The servers, which write through to the disk; started by the first case
+    /// that wants one.
+    fn servers(&self) -> Result<&Servers> {
+        once(&self.servers, || Servers::start(Durability::Durable))
     }
 
     fn directory_of(&self, case: &str) -> PathBuf {
@@ -100,13 +114,24 @@ impl Course {
         match case {
             Case::ApplySqlite => apply::run(self, self.sqlite()),
             Case::ApplyPostgres => apply::run(self, self.postgres()?),
+            Case::ApplyMariadb => apply::run(self, self.mariadb()?),
             Case::Remote => remote::run(self, self.postgres()?),
             Case::IdleSqlite => one::run(self, self.sqlite()),
             Case::IdlePostgres => one::run(self, self.postgres()?),
+            Case::IdleMariadb => one::run(self, self.mariadb()?),
             Case::FleetSqlite => fleet::run(self, self.sqlite()),
             Case::FleetPostgres => fleet::run(self, self.postgres()?),
             Case::Thousands => thousands::run(self, self.sqlite()),
             Case::Start => start::run(self),
         }
     }
+}
+
+/// What the cell holds, made by the first who asks.
+fn once<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(value) = cell.get() {
+        return Ok(value);
+    }
+    let value = make()?;
+    Ok(cell.get_or_init(|| value))
 }

@@ -1,5 +1,5 @@
-//! The databases to measure on, and their own clients: SQLite files and a
-//! PostgreSQL server, both on disk and durable.
+//! The databases to measure on, and their own clients: SQLite files, a
+//! PostgreSQL and a MariaDB server, all on disk and durable.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -9,13 +9,14 @@ use anyhow::{Context, Result, bail};
 
 use super::process::Invocation;
 use crate::program;
-use crate::servers::{Durability, Servers};
+use crate::servers::Servers;
 
 /// Where databases are made.
 #[derive(Debug)]
 pub(super) enum Engine {
     Sqlite(Files),
     Postgres(Server),
+    Mariadb(Server),
 }
 
 /// SQLite files in a directory.
@@ -26,14 +27,13 @@ pub(super) struct Files {
     made: Cell<usize>,
 }
 
-/// A PostgreSQL server of our own.
+/// A server of our own.
 #[derive(Debug)]
 pub(super) struct Server {
-    psql: PathBuf,
+    client: PathBuf,
     /// Of the superuser's database.
     url: String,
     made: Cell<usize>,
-    _servers: Servers,
 }
 
 /// One database, with the client that reads it.
@@ -41,6 +41,7 @@ pub(super) struct Server {
 pub(super) enum Database {
     Sqlite { shell: PathBuf, path: PathBuf },
     Postgres { psql: PathBuf, url: String },
+    Mariadb { client: PathBuf, url: String },
 }
 
 impl Engine {
@@ -54,21 +55,34 @@ impl Engine {
         }))
     }
 
-    /// Starts a server that writes through to the disk.
-    pub(super) fn postgres() -> Result<Self> {
-        let servers = Servers::start(Durability::Durable)?;
-        let variable = |name: &str| {
-            let value = servers.variables().get(name).cloned();
-            value.with_context(|| format!("the supervisor says no {name}"))
-        };
-        let psql = Path::new(&variable("MIGRATE_TEST_POSTGRES_BIN")?).join("psql");
-        let url = variable("MIGRATE_TEST_POSTGRES")?;
+    /// The PostgreSQL among the servers.
+    pub(super) fn postgres(servers: &Servers) -> Result<Self> {
+        let programs = variable(servers, "MIGRATE_TEST_POSTGRES_BIN")?;
         Ok(Self::Postgres(Server {
-            psql,
-            url,
+            client: Path::new(&programs).join("psql"),
+            url: variable(servers, "MIGRATE_TEST_POSTGRES")?,
             made: Cell::new(0),
-            _servers: servers,
         }))
+    }
+
+    /// The MariaDB among the servers.
+    pub(super) fn mariadb(servers: &Servers) -> Result<Self> {
+        let client = program::find("mariadb")
+            .context("MariaDB's client is missing; run `cargo xtask install`")?;
+        Ok(Self::Mariadb(Server {
+            client,
+            url: variable(servers, "MIGRATE_TEST_MARIADB")?,
+            made: Cell::new(0),
+        }))
+    }
+
+    /// Whether DDL can be taken back, so that a whole run can be one
+    /// transaction.
+    pub(super) fn is_transactional(&self) -> bool {
+        match self {
+            Self::Sqlite(_) | Self::Postgres(_) => true,
+            Self::Mariadb(_) => false,
+        }
     }
 
     /// How the rows of this engine's cases begin.
@@ -76,6 +90,7 @@ impl Engine {
         match self {
             Self::Sqlite(_) => "SQLite",
             Self::Postgres(_) => "PostgreSQL",
+            Self::Mariadb(_) => "MariaDB",
         }
     }
 
@@ -84,6 +99,7 @@ impl Engine {
         match self {
             Self::Sqlite(_) => "sqlite3",
             Self::Postgres(_) => "psql",
+            Self::Mariadb(_) => "mariadb",
         }
     }
 
@@ -96,40 +112,56 @@ impl Engine {
             }
             Self::Postgres(server) => {
                 let name = format!("bench_{}", next(&server.made));
-                let superuser = Database::Postgres {
-                    psql: server.psql.clone(),
-                    url: server.url.clone(),
+                let postgres = |url| Database::Postgres {
+                    psql: server.client.clone(),
+                    url,
                 };
+                let superuser = postgres(server.url.clone());
                 superuser
                     .query(&format!("CREATE DATABASE {name}"))
                     .output()?;
                 // The first change of a page after a checkpoint writes all of
                 // it to the log: everybody begins there.
                 superuser.query("CHECKPOINT").output()?;
-                let (server_url, _) = server
-                    .url
-                    .rsplit_once('/')
-                    .context("a URL without a database")?;
-                Ok(Database::Postgres {
-                    psql: server.psql.clone(),
-                    url: format!("{server_url}/{name}"),
-                })
+                Ok(postgres(beside(&server.url, &name)?))
+            }
+            Self::Mariadb(server) => {
+                let name = format!("bench_{}", next(&server.made));
+                let mariadb = |url| Database::Mariadb {
+                    client: server.client.clone(),
+                    url,
+                };
+                mariadb(server.url.clone())
+                    .query(&format!("CREATE DATABASE {name}"))
+                    .output()?;
+                Ok(mariadb(beside(&server.url, &name)?))
             }
         }
     }
 
-    /// A database in this very file; the server has none, and makes a fresh one
+    /// A database in this very file; a server has none, and makes a fresh one
     /// by [`Self::fresh`].
     pub(super) fn file(&self, path: &Path) -> Database {
         let shell = match self {
             Self::Sqlite(files) => files.shell.clone(),
-            Self::Postgres(_) => PathBuf::from("sqlite3"),
+            Self::Postgres(_) | Self::Mariadb(_) => PathBuf::from("sqlite3"),
         };
         Database::Sqlite {
             shell,
             path: path.to_owned(),
         }
     }
+}
+
+fn variable(servers: &Servers, name: &str) -> Result<String> {
+    let value = servers.variables().get(name).cloned();
+    value.with_context(|| format!("the supervisor says no {name}"))
+}
+
+/// The URL of another database on the same server.
+fn beside(url: &str, name: &str) -> Result<String> {
+    let (server, _) = url.rsplit_once('/').context("a URL without a database")?;
+    Ok(format!("{server}/{name}"))
 }
 
 fn next(made: &Cell<usize>) -> usize {
@@ -142,7 +174,7 @@ impl Database {
     pub(super) fn our_url(&self) -> String {
         match self {
             Self::Sqlite { path, .. } => format!("sqlite:{}", path.display()),
-            Self::Postgres { url, .. } => url.clone(),
+            Self::Postgres { url, .. } | Self::Mariadb { url, .. } => url.clone(),
         }
     }
 
@@ -150,7 +182,7 @@ impl Database {
     pub(super) fn diesel_url(&self) -> String {
         match self {
             Self::Sqlite { path, .. } => path.display().to_string(),
-            Self::Postgres { url, .. } => url.clone(),
+            Self::Postgres { url, .. } | Self::Mariadb { url, .. } => url.clone(),
         }
     }
 
@@ -161,7 +193,8 @@ impl Database {
                 .args(["-batch", "-bail"])
                 .arg(path)
                 .stdin(script),
-            Self::Postgres { .. } => self.psql().arg("-f").arg(script),
+            Self::Postgres { psql, url } => self::psql(psql, url).arg("-f").arg(script),
+            Self::Mariadb { client, url } => mariadb(client, url).stdin(script),
         }
     }
 
@@ -172,23 +205,17 @@ impl Database {
                 .args(["-batch", "-bail"])
                 .arg(path)
                 .arg(sql),
-            Self::Postgres { .. } => self.psql().args(["-A", "-t", "-c", sql]),
+            Self::Postgres { psql, url } => self::psql(psql, url).args(["-A", "-t", "-c", sql]),
+            Self::Mariadb { client, url } => {
+                mariadb(client, url).args(["--skip-column-names", "--execute", sql])
+            }
         }
-    }
-
-    fn psql(&self) -> Invocation {
-        let Self::Postgres { psql, url } = self else {
-            return Invocation::new(Path::new("psql"));
-        };
-        Invocation::new(psql)
-            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d"])
-            .arg(url)
     }
 
     /// The same database by another address.
     pub(super) fn through(&self, address: SocketAddr) -> Result<Self> {
         let Self::Postgres { psql, url } = self else {
-            bail!("a file has no address");
+            bail!("only PostgreSQL is measured from afar");
         };
         let (before, after) = url.split_once('@').context("a URL without a user")?;
         let (_, database) = after.split_once('/').context("a URL without a database")?;
@@ -201,7 +228,7 @@ impl Database {
     /// Where its server listens.
     pub(super) fn address(&self) -> Result<SocketAddr> {
         let Self::Postgres { url, .. } = self else {
-            bail!("a file has no address");
+            bail!("only PostgreSQL is measured from afar");
         };
         let (_, after) = url.split_once('@').context("a URL without a user")?;
         let (address, _) = after.split_once('/').context("a URL without a database")?;
@@ -219,6 +246,27 @@ impl Database {
         }
         Ok(())
     }
+}
+
+fn psql(psql: &Path, url: &str) -> Invocation {
+    Invocation::new(psql)
+        .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d"])
+        .arg(url)
+}
+
+/// This client takes no URL. Of what is missing in one nothing is lost but a
+/// connection, which the client then says.
+fn mariadb(client: &Path, url: &str) -> Invocation {
+    let (before, place) = url.split_once('@').unwrap_or_default();
+    let (_, password) = before.rsplit_once(':').unwrap_or_default();
+    let (address, database) = place.split_once('/').unwrap_or_default();
+    let (host, port) = address.split_once(':').unwrap_or_default();
+    Invocation::new(client)
+        .args(["--no-defaults", "--batch", "--protocol=tcp", "--user=root"])
+        .arg(format!("--host={host}"))
+        .arg(format!("--port={port}"))
+        .arg(format!("--database={database}"))
+        .env("MYSQL_PWD", password)
 }
 
 #[cfg(test)]

@@ -91,6 +91,7 @@ pub(super) fn machine(directory: &std::path::Path) -> Vec<String> {
         ("files on", "stat", &["-f", "-c", "%T", &place]),
         ("sqlite3", "sqlite3", &["--version"]),
         ("server", "psql", &["--version"]),
+        ("server", "mariadbd", &["--version"]),
     ] {
         let output = Command::new(program).args(arguments).output();
         if let Ok(output) = output

@@ -29,12 +29,13 @@ pub(super) fn run(course: &Course, engine: &Engine) -> Result<Vec<Row>> {
     let known = |invocation: Invocation| match engine {
         // Its file is the embedded default.
         Engine::Sqlite(_) => invocation,
-        Engine::Postgres(_) => each
-            .iter()
-            .fold(invocation, |invocation, (service, database)| {
-                let variable = format!("{}_DATABASE_URL", service.name.to_uppercase());
-                invocation.env(variable, database.our_url())
-            }),
+        Engine::Postgres(_) | Engine::Mariadb(_) => {
+            each.iter()
+                .fold(invocation, |invocation, (service, database)| {
+                    let variable = format!("{}_DATABASE_URL", service.name.to_uppercase());
+                    invocation.env(variable, database.our_url())
+                })
+        }
     };
     let binaries = &course.binaries;
     course.once(&known(binaries.ours(&fleet, &["run"])))?;
@@ -71,7 +72,7 @@ pub(super) fn run(course: &Course, engine: &Engine) -> Result<Vec<Row>> {
     let series = course.race(&contenders)?;
     let least = match engine {
         Engine::Sqlite(_) => 8.0,
-        Engine::Postgres(_) => 2.0,
+        Engine::Postgres(_) | Engine::Mariadb(_) => 2.0,
     };
     // The design's peer is diesel_cli; without it, its harness is the stricter.
     let peer = series.get(5).unwrap_or(&series[3]).clone();
@@ -108,7 +109,7 @@ pub(super) fn run(course: &Course, engine: &Engine) -> Result<Vec<Row>> {
 fn database(engine: &Engine, fleet: &Fleet, service: &Service) -> Result<Database> {
     match engine {
         Engine::Sqlite(_) => Ok(engine.file(&fleet.file(service))),
-        Engine::Postgres(_) => engine.fresh(),
+        Engine::Postgres(_) | Engine::Mariadb(_) => engine.fresh(),
     }
 }
 
@@ -116,6 +117,7 @@ fn looped_name(engine: &Engine) -> &'static str {
     match engine {
         Engine::Sqlite(_) => "sqlite3, looped",
         Engine::Postgres(_) => "psql, looped",
+        Engine::Mariadb(_) => "mariadb, looped",
     }
 }
 

@@ -25,7 +25,10 @@ pub(super) fn run(course: &Course, engine: &Engine) -> Result<Vec<Row>> {
         Contender::that_looks(engine.client(), database.query(QUERY)),
         Contender::that_looks("diesel", binaries.diesel(fleet.set(), &database, "pending")),
     ];
-    if let Some(invocation) = binaries.diesel_cli(fleet.set(), &database) {
+    // diesel_cli is mostly built without MySQL.
+    if !matches!(engine, Engine::Mariadb(_))
+        && let Some(invocation) = binaries.diesel_cli(fleet.set(), &database)
+    {
         contenders.push(Contender::that_looks("diesel_cli", invocation));
     }
     let series = course.sprint(&contenders)?;
