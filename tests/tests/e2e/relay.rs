@@ -30,7 +30,9 @@ struct State {
 
 #[derive(Default)]
 struct Talk {
-    trips: usize,
+    begun: usize,
+    /// Those that the server has answered: a farewell is none.
+    answered: usize,
     stop: Option<Stop>,
     /// The round trip to stop at has come.
     held: bool,
@@ -76,7 +78,7 @@ impl Relay {
 
     /// Round trips since then.
     pub(crate) fn trips(&self) -> usize {
-        self.state.talk().trips
+        self.state.talk().answered
     }
 
     /// Whether the round trip to stop at has come.
@@ -99,8 +101,8 @@ impl State {
     /// Counts a round trip that begins, and says what to do with it.
     fn begins(&self) -> Option<Stop> {
         let mut talk = self.talk();
-        talk.trips += 1;
-        let n = talk.trips;
+        talk.begun += 1;
+        let n = talk.begun;
         talk.stop
             .filter(|stop| matches!(stop, Stop::Unsent(at) | Stop::Unanswered(at) if *at == n))
     }
@@ -150,11 +152,13 @@ fn relay(client: &TcpStream, server: &TcpStream, state: &Arc<State>) {
         let mut buffer = vec![0; 1 << 16];
         loop {
             let read = from.read(&mut buffer).unwrap_or_default();
-            let held = {
+            let (asked, held) = {
                 let mut turn = turn_of_server.lock().expect("a turn");
-                turn.asked = false;
-                turn.held
+                (std::mem::take(&mut turn.asked), turn.held)
             };
+            if asked && read > 0 {
+                shared.talk().answered += 1;
+            }
             if held {
                 shared.hold();
                 // Whatever was sent is done to its end.

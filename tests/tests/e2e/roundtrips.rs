@@ -1,52 +1,36 @@
-//! What only PostgreSQL shows: how often we talk to it, what its locks do to
-//! us, and where its positions point.
-
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+//! What only servers show: how often we talk to them; and PostgreSQL's locks
+//! and positions.
 
 use tests::workspace::{Run, eventually};
 
+use crate::relay::Relay;
 use crate::service::{Engine, Shop};
 
-/// A proxy before the server that counts how often the client stops talking
-/// and waits for an answer.
+/// Counts how often the client stops talking and waits for an answer.
 struct Counter {
+    relay: Relay,
     url: String,
-    trips: Arc<AtomicUsize>,
 }
 
 impl Counter {
     fn before(shop: &Shop) -> Self {
-        let url = shop.postgres().url();
-        let (head, place) = url.rsplit_once('@').expect("a user");
-        let (server, database) = place.split_once('/').expect("a database");
-        let server = server.to_owned();
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let trips = Arc::new(AtomicUsize::new(0));
-        let counted = Arc::clone(&trips);
-        // It ends with the test's process; nothing else waits for it.
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let server = TcpStream::connect(&server).expect("the server is there");
-                relay(client, server, &counted);
-            }
+        let relay = Relay::before(match shop.engine {
+            Engine::Mariadb => shop.mariadb().url(),
+            Engine::Sqlite | Engine::Postgres => shop.postgres().url(),
         });
-        Self {
-            // In clear, so that the proxy sees whose turn it is.
-            url: format!("{head}@127.0.0.1:{port}/{database}?sslmode=disable"),
-            trips,
-        }
+        // In clear, so that the relay sees whose turn it is.
+        let url = match shop.engine {
+            Engine::Mariadb => format!("{}?ssl-mode=disabled", relay.url()),
+            Engine::Sqlite | Engine::Postgres => format!("{}?sslmode=disable", relay.url()),
+        };
+        Self { relay, url }
     }
 
     /// Round trips of a whole command, its connection included.
     fn trips(&self, shop: &Shop, args: &[&str]) -> usize {
-        self.trips.store(0, Ordering::SeqCst);
+        self.relay.begin(None);
         self.run(shop, args).ok();
-        self.trips.load(Ordering::SeqCst)
+        self.relay.trips()
     }
 
     fn run(&self, shop: &Shop, args: &[&str]) -> Run {
@@ -54,40 +38,6 @@ impl Counter {
         command.env("SHOP_DATABASE_URL", &self.url);
         shop.workspace.finish(command)
     }
-}
-
-/// Passes on both ways. A round trip is counted when the server answers
-/// something that it was sent since its last answer.
-fn relay(client: TcpStream, server: TcpStream, trips: &Arc<AtomicUsize>) {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let pass = |mut from: TcpStream, mut to: TcpStream, each: Box<dyn Fn() + Send>| {
-        thread::spawn(move || {
-            let mut buffer = vec![0; 1 << 16];
-            while let Ok(n @ 1..) = from.read(&mut buffer) {
-                each();
-                if to.write_all(&buffer[..n]).is_err() {
-                    break;
-                }
-            }
-            // The other side may be gone already.
-            to.shutdown(Shutdown::Write).ok();
-        });
-    };
-    let clone = |stream: &TcpStream| stream.try_clone().expect("a second handle");
-    let asking = Arc::clone(&asked);
-    pass(
-        clone(&client),
-        clone(&server),
-        Box::new(move || asking.store(1, Ordering::SeqCst)),
-    );
-    let trips = Arc::clone(trips);
-    pass(
-        server,
-        client,
-        Box::new(move || {
-            trips.fetch_add(asked.swap(0, Ordering::SeqCst), Ordering::SeqCst);
-        }),
-    );
 }
 
 fn tables(shop: &Shop, from: usize, to: usize) {
@@ -143,6 +93,39 @@ fn a_statement_outside_a_transaction_costs_one_round_trip() {
     shop.steps("002_a", &statements(12), "SELECT 1;");
     let twelve = counter.trips(&shop, &["run"]);
     assert_eq!(twelve - two, 10, "{two} and {twelve}");
+}
+
+#[test]
+fn on_mariadb_a_statement_that_commits_costs_one_round_trip_and_rows_share_theirs() {
+    let shop = Shop::new(Engine::Mariadb);
+    let counter = Counter::before(&shop);
+    shop.migration("000_a", "CREATE TABLE marks (n INT);", "DROP TABLE marks;");
+    counter.trips(&shop, &["run"]);
+    let columns = |from: usize, to: usize| -> String {
+        let add = |n| format!("ALTER TABLE marks ADD COLUMN c{n} INT;\n");
+        (from..to).map(add).collect()
+    };
+    shop.migration("001_a", &columns(0, 2), "SELECT 1;");
+    let two = counter.trips(&shop, &["run"]);
+    shop.migration("002_a", &columns(2, 14), "SELECT 1;");
+    let twelve = counter.trips(&shop, &["run"]);
+    assert_eq!(twelve - two, 10, "{two} and {twelve}");
+
+    // A migration more is its statement and its record.
+    let single = |n: usize| {
+        shop.migration(&format!("1{n:02}_a"), &columns(n + 20, n + 21), "SELECT 1;");
+    };
+    single(0);
+    let one = counter.trips(&shop, &["run"]);
+    (1..6).for_each(single);
+    let five = counter.trips(&shop, &["run"]);
+    assert_eq!(five - one, 2 * 4, "{one} and {five}");
+
+    let inserts = |count: usize| "INSERT INTO marks (n) VALUES (1);\n".repeat(count);
+    shop.migration("201_a", &inserts(2), "SELECT 1;");
+    let two = counter.trips(&shop, &["run"]);
+    shop.migration("202_a", &inserts(90), "SELECT 1;");
+    assert_eq!(counter.trips(&shop, &["run"]), two);
 }
 
 #[test]

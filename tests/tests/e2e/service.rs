@@ -294,12 +294,6 @@ impl Link {
             "SELECT type || ' ' || name || ' ' || coalesce(sql, '') AS text FROM sqlite_master \
              WHERE tbl_name NOT GLOB '__migrate_*' AND name NOT GLOB 'sqlite_sequence' ORDER BY type, name",
         );
-        let lines: Vec<String> = rows
-            .iter()
-            // How Diesel and we space and quote the history's DDL is no matter.
-            .map(|row| row.replace('"', "").replace('(', "( ").replace(')', " )"))
-            .map(|row| row.split_whitespace().collect::<Vec<_>>().join(" "))
-            .collect();
-        lines.join("\n")
+        rows.join("\n")
     }
 }
