@@ -35,8 +35,8 @@ pub use plan::{
 };
 pub use selector::{Selector, SelectorError, find};
 pub use split::{
-    Lexeme, SplitError, Statement, StatementKind, Unterminated, lexemes, lost_with_session,
-    session_statements, sets_session, split, under_settings,
+    Lexeme, Lost, SplitError, Statement, StatementKind, Unterminated, assigns_variables, lexemes,
+    replay, split, under_settings,
 };
 pub use state::{Entry, State, inspect};
 pub use text::{TextError, decode};

@@ -7,6 +7,7 @@ mod body;
 mod kind;
 mod phrase;
 mod place_cursor;
+mod replay;
 mod session;
 
 use std::fmt;
@@ -19,7 +20,7 @@ pub(crate) use kind::outside_transaction;
 pub(crate) use phrase::Opening;
 pub use phrase::{Lexeme, lexemes, under_settings};
 pub(crate) use place_cursor::PlaceCursor;
-pub use session::{lost_with_session, session_statements, sets_session};
+pub use replay::{Lost, assigns_variables, replay};
 
 /// One statement of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -149,12 +149,12 @@ $ cargo migrate run --lock-wait 100ms  # exits 6
 2| error: cart: another runner holds the migration lock, waited [TIME] (pid 4711)
 2|  |
 2|  = help: wait for the other runner, or give `--lock-wait` more time
-2|     Finished 1 target: nothing done in [TIME] (exit 6)
+2|     Finished 1 target: no migration completed in [TIME] (exit 6)
 $ cargo migrate revert --lock-wait 0  # exits 6
 2| error: cart: another runner holds the migration lock, waited [TIME] (pid 4711)
 2|  |
 2|  = help: wait for the other runner, or give `--lock-wait` more time
-2|     Finished 1 target: nothing done in [TIME] (exit 6)
+2|     Finished 1 target: no migration completed in [TIME] (exit 6)
 $ cargo migrate status
 1| cart sqlite:[ROOT]/cart.db
 1|   [X] 2026-01-01-000000_a                              applied  [TIME]

@@ -31,22 +31,22 @@ $ cargo migrate run 2030  # exits 2
 2| error: cart: no migration `2030`
 2|  |
 2|  = help: `cargo migrate status` lists them; the newest is 2026-01-02-000000_b
-2|     Finished 1 target: nothing done in [TIME] (exit 2)
+2|     Finished 1 target: no migration completed in [TIME] (exit 2)
 $ cargo migrate run --to 2026  # exits 2
 2| error: cart: `2026` is ambiguous: 2026-01-01-000000_a, 2026-01-02-000000_b
 2|  |
 2|  = help: type more of the version
-2|     Finished 1 target: nothing done in [TIME] (exit 2)
+2|     Finished 1 target: no migration completed in [TIME] (exit 2)
 $ cargo migrate revert --to 20260102000000  # exits 1
 2| error: cart: migration 20260102000000 is not applied
 2|  |
 2|  = help: `cargo migrate status -p cart` lists what is
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate revert --only c  # exits 2
 2| error: cart: no migration `c`
 2|  |
 2|  = help: `cargo migrate status` lists them; the newest is 2026-01-02-000000_b
-2|     Finished 1 target: nothing done in [TIME] (exit 2)
+2|     Finished 1 target: no migration completed in [TIME] (exit 2)
 $ cargo migrate run --only head  # exits 2
 2| error: `--only head` names no migration
 2|  |
@@ -200,19 +200,19 @@ $ cargo migrate revert  # exits 1
 2|  |
 2|  = note: nothing was reverted
 2|  = help: stop after it with `cargo migrate revert -p cart --to 2026-01-03-000000_c`, or write its down.sql
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate revert --to zero  # exits 1
 2| error: cart: migration 2026-01-03-000000_c cannot be reverted: it has no down.sql
 2|  |
 2|  = note: nothing was reverted
 2|  = help: stop after it with `cargo migrate revert -p cart --to 2026-01-03-000000_c`, or write its down.sql
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate redo  # exits 1
 2| error: cart: migration 2026-01-03-000000_c cannot be reverted: it has no down.sql
 2|  |
 2|  = note: nothing was reverted
 2|  = help: stop after it with `cargo migrate revert -p cart --to 2026-01-03-000000_c`, or write its down.sql
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -230,7 +230,7 @@ $ cargo migrate revert  # exits 1
 2|  |
 2|  = note: nothing was reverted
 2|  = help: stop after it with `cargo migrate revert -p cart --to 2026-01-03-000000_c`, or write its down.sql
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -249,13 +249,13 @@ $ cargo migrate run -1  # exits 1
 2|  |
 2|  = note: nothing was changed
 2|  = help: `cargo migrate revert -p cart -n 1` does that, and so does `--yes`
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate upgrade -2  # exits 1
 2| error: cart: getting there means reverting the newest 2 migrations
 2|  |
 2|  = note: nothing was changed
 2|  = help: `cargo migrate revert -p cart -n 2` does that, and so does `--yes`
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );

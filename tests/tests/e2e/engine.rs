@@ -45,7 +45,7 @@ fn half_reverted_in_the_middle(engine: Engine) -> Shop {
 fn what_is_half_reverted_is_finished_before_anything_else_is_run_or_reverted() {
     for engine in ALL {
         let shop = half_reverted_in_the_middle(engine);
-        let help = "`cargo migrate revert --only 002` resumes at the next statement";
+        let help = "`cargo migrate revert -p shop --only 002` resumes at the next statement";
         shop.migration(
             "004_d",
             "CREATE TABLE fourth (n INTEGER);",

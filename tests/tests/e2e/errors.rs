@@ -154,7 +154,7 @@ $ cargo migrate run  # exits 1
 2| error: cart: the migrations directory `[ROOT]/services/cart/sql` does not exist
 2|  |
 2|  = help: `cargo migrate new <name> -p cart` writes the first migration; `directory` in its Cargo.toml names another place
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate status  # exits 1
 2| error: cart: the migrations directory `[ROOT]/services/cart/sql` does not exist
 2|  |
@@ -332,17 +332,17 @@ $ cargo migrate run -p cart --database-url postgres://u:[CANARY]@localhost/x --b
 2| error: cart: the URL from --database-url is for postgres, but the backend is to be sqlite
 2|  |
 2|  = help: give `--database-url` a URL of sqlite
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate run -p cart --database-url oracle://u:[CANARY]@localhost/x  # exits 1
 2| error: cart: the URL from --database-url cannot be used: no backend speaks `oracle://`, expected postgres://, mysql://, sqlite: or a path
 2|  |
 2|  = help: expected postgres://user@host/database, mysql://user@host/database or sqlite:path
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate run -p cart --database-url postgres://u:[CANARY]@[::1/x  # exits 1
 2| error: cart: the URL from --database-url cannot be used: a host or port in the database URL cannot be read
 2|  |
 2|  = help: expected host or host:port, and an IPv6 address in brackets
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );

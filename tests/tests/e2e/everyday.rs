@@ -89,7 +89,7 @@ $ cargo migrate run  # exits 4
 2| --> services/cart/migrations/2026-01-15-120000_create_carts/up.sql
 2|  = note: nothing was run
 2|  = help: rename the directory to a newer version if no other database has it, or allow it with `out-of-order = "allow"` (or "warn") in [package.metadata.migrate]
-2|     Finished 1 target: nothing done in [TIME] (exit 4)
+2|     Finished 1 target: no migration completed in [TIME] (exit 4)
 $ cargo migrate revert --only 20260215
 2|     Reverted cart 2026-02-15-120000_create_items in [TIME]
 2|     Finished 1 target: 1 reverted in [TIME]
@@ -97,7 +97,7 @@ $ cargo migrate revert --only 20260215  # exits 1
 2| error: cart: migration 20260215120000 is not applied
 2|  |
 2|  = help: `cargo migrate status -p cart` lists what is
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate run
 2|      Applied cart 2026-01-15-120000_create_carts in [TIME]
 2|      Applied cart 2026-02-15-120000_create_items in [TIME]

@@ -50,7 +50,7 @@ $ cargo migrate run  # exits 1
 2| --> services/cart/migrations/2026-01-02-000000_b/up.sql
 2|  = note: nothing was run
 2|  = help: the link leads nowhere: mend it, or remove it
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -68,7 +68,7 @@ $ cargo migrate run  # exits 1
 2| --> services/cart/migrations/2026-01-02-000000_b/up.sql
 2|  = note: nothing was run
 2|  = help: replace it by one, or remove it
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -102,7 +102,7 @@ $ cargo migrate run  # exits 1
 2| --> services/cart/migrations/2026-01-02-000000_b
 2|  = note: nothing was run
 2|  = help: write its up.sql, or remove the directory
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -120,7 +120,7 @@ $ cargo migrate run  # exits 1
 2| --> services/cart/migrations/20260101000000_other
 2|  = note: nothing was run
 2|  = help: rename one of them to a later version; a database that has this version may have run either
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -173,7 +173,7 @@ $ cargo migrate run  # exits 1
 2| error: cart: migration _nameless: the version (the text before the first `_`) is empty
 2| --> services/cart/migrations/_nameless
 2|  = help: name the directory <version>_<name>, as `cargo migrate new` does
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -191,7 +191,7 @@ $ cargo migrate run  # exits 1
 2| --> services/cart/migrations/2026-01-02-000000_b/up.sql
 2|  = note: nothing was run
 2|  = help: save the file as UTF-8
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -213,7 +213,7 @@ $ cargo migrate run  # exits 1
 2|   |
 2|   = note: nothing was run
 2|   = help: remove the NUL; files with many of them are often UTF-16: save as UTF-8
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -238,7 +238,7 @@ $ cargo migrate run  # exits 1
 2|   |
 2|   = note: nothing was run
 2|   = help: remove the invisible character U+FEFF; only the first one of a file is skipped
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -274,7 +274,7 @@ $ cargo migrate run  # exits 1
 2| error: cart: migration 2026-01-03-000000_c: cannot be read: Too many levels of symbolic links (os error 40)
 2| --> services/cart/migrations/2026-01-03-000000_c
 2|  = help: see to its owner and permissions, or to where its link leads
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -317,7 +317,7 @@ $ cargo migrate run  # exits 1
 2|   |        ^^^^^^^
 2|   |
 2|   = help: close it with the quote that it begins with; a quote inside is written twice
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -361,7 +361,7 @@ $ cargo migrate run  # exits 1
 2|   |
 2|   = note: nothing was sent to the database
 2|   = help: migrations are sent to the server as they are: write what the command does as SQL
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -387,7 +387,7 @@ $ cargo migrate run  # exits 1
 2|   |
 2|   = note: nothing was sent to the database
 2|   = help: remove it: the whole file is run in one transaction; or set `run_in_transaction = false` in metadata.toml, where a BEGIN … COMMIT is one step
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -422,7 +422,7 @@ $ cargo migrate run  # exits 4
 2| --> services/cart/migrations/2026-01-01-000000_a/up.sql
 2|  = note: nothing was run
 2|  = help: restore the file as it was applied and write a new migration; on a database of your own, `cargo migrate revert --to` the one before it and run again
-2|     Finished 1 target: nothing done in [TIME] (exit 4)
+2|     Finished 1 target: no migration completed in [TIME] (exit 4)
 
 "#]]
     );
@@ -448,7 +448,7 @@ $ cargo migrate run  # exits 4
 2|  = note: nothing was run
 2|  = help: restore the directory from version control; if another service's set shares this history table, give one of them a `schema` or `history-table` of its own
 2|  = help: where another crate's migrations were merged into this set, name its directory, too: `directory = ["../framework/migrations", "migrations"]` in [package.metadata.migrate]
-2|     Finished 1 target: nothing done in [TIME] (exit 4)
+2|     Finished 1 target: no migration completed in [TIME] (exit 4)
 
 "#]]
     );

@@ -106,14 +106,14 @@ $ cargo migrate run  # exits 1
 2| --> services/cart/migrations/00000000000000_diesel_initial_setup
 2|  = note: nothing was run
 2|  = help: make the two alike, or say `same-version = "last"` in [package.metadata.migrate]: the directory that `directory` names last wins
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cd services/cart
 $ cargo migrate run  # exits 1
 2| error: cart: migration 00000000000000_diesel_initial_setup: the same version 00000000000000 as ../framework/migrations/00000000000000_diesel_initial_setup
 2| --> migrations/00000000000000_diesel_initial_setup
 2|  = note: nothing was run
 2|  = help: make the two alike, or say `same-version = "last"` in [package.metadata.migrate]: the directory that `directory` names last wins
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );

@@ -111,7 +111,7 @@ fn killed_everywhere(args: &[&str], prepare: &[&[&str]]) -> (usize, BTreeMap<Str
                 let called = shop.texts(MARKS).contains(&"4".to_owned());
                 next.says(&[
                     "3_call",
-                    "statement 1 of 1 is in doubt",
+                    "statement 1 of 2 is in doubt",
                     "cargo migrate resolve 3",
                 ]);
                 let how = if called { "--done" } else { "--retry" };

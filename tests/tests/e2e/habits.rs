@@ -135,13 +135,13 @@ $ cargo migrate migrate base  # exits 1
 2|  |
 2|  = note: nothing was changed
 2|  = help: `cargo migrate revert -p cart --to zero` does that, and so does `--yes`
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate migrate 20260215  # exits 1
 2| error: cart: getting there means reverting everything newer than 20260215120000
 2|  |
 2|  = note: nothing was changed
 2|  = help: `cargo migrate revert -p cart --to 20260215120000` does that, and so does `--yes`
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate showmigrations
 1| cart sqlite:[ROOT]/cart.db
 1|   [X] 2026-01-15-120000_create_carts                   applied  [TIME]

@@ -41,7 +41,7 @@ $ cargo migrate run  # exits 4
 2|  = note: nothing was run
 2|  = help: restore the directory from version control; if another service's set shares this history table, give one of them a `schema` or `history-table` of its own
 2|  = help: where another crate's migrations were merged into this set, name its directory, too: `directory = ["../framework/migrations", "migrations"]` in [package.metadata.migrate]
-2|     Finished 1 target: nothing done in [TIME] (exit 4)
+2|     Finished 1 target: no migration completed in [TIME] (exit 4)
 
 "#]]
     );
@@ -79,7 +79,7 @@ $ cargo migrate run  # exits 4
 2| ::: services/cart/migrations/003_t3/up.sql
 2|  = note: nothing was run
 2|  = help: restore the file as it was applied and write a new migration; on a database of your own, `cargo migrate revert --to` the one before it and run again
-2|     Finished 1 target: nothing done in [TIME] (exit 4)
+2|     Finished 1 target: no migration completed in [TIME] (exit 4)
 
 "#]]
     );

@@ -189,6 +189,118 @@ fn what_a_file_sets_for_its_session_ends_with_it() {
 }
 
 #[test]
+fn whatever_setting_a_file_changes_is_put_back_after_it() {
+    let shop = shop();
+    shop.migration(
+        "1_a",
+        "SET check_constraint_checks = 0, @@session.auto_increment_increment = 7, @mine = 5;\n\
+         SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;\nSET sql_log_bin = 0;\nSET lock_wait_timeout = 77;\n\
+         CREATE TABLE marks (n INT CHECK (n > 0));\nINSERT INTO marks VALUES (-1);\n",
+        "DROP TABLE marks;",
+    );
+    shop.migration(
+        "2_b",
+        "CREATE TABLE settings (text TEXT) AS SELECT concat_ws(' ', @@check_constraint_checks, @@auto_increment_increment, \
+         @mine IS NULL, @@tx_isolation, @@sql_log_bin, @@lock_wait_timeout < 77) AS text;",
+        "DROP TABLE settings;",
+    );
+    shop.run(&["run"]).ok();
+    assert_eq!(
+        shop.texts("SELECT text FROM settings"),
+        ["ON 1 1 REPEATABLE-READ 1 1"]
+    );
+    assert_eq!(marks(&shop), ["-1"]);
+}
+
+#[test]
+fn rows_that_do_not_roll_back_leave_their_statements_in_doubt() {
+    let shop = shop();
+    shop.migration(
+        "1_a",
+        "CREATE TABLE marks (n INT PRIMARY KEY) ENGINE = MyISAM;",
+        "DROP TABLE marks;",
+    );
+    let up = "INSERT INTO marks VALUES (1);\nINSERT INTO marks VALUES (2);\nINSERT INTO marks VALUES (3), (1);\n\
+              INSERT INTO marks VALUES (4);\n";
+    shop.migration("2_b", up, "DELETE FROM marks;");
+    shop.run(&["run"]).exits(1).says(&[
+        "Duplicate entry '1'",
+        "statements 1–4 are in doubt",
+        "resolve 2 --step 1",
+    ]);
+    assert_eq!(marks(&shop), ["1", "2", "3"]);
+    shop.run(&["run"])
+        .exits(7)
+        .says(&["statement 1 of 4 is in doubt"]);
+    assert_eq!(
+        marks(&shop),
+        ["1", "2", "3"],
+        "nothing is run again unasked"
+    );
+    for (step, how) in [
+        ("1", "--done"),
+        ("2", "--done"),
+        ("3", "--done"),
+        ("4", "--retry"),
+    ] {
+        shop.run(&["resolve", "2", "--step", step, how]).ok();
+    }
+    shop.run(&["run"]).ok();
+    assert_eq!(marks(&shop), ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn a_block_that_fails_points_to_the_statement_in_it() {
+    let shop = shop();
+    shop.migration(
+        "1_a",
+        "CREATE TABLE marks (n INT PRIMARY KEY);",
+        "DROP TABLE marks;",
+    );
+    shop.migration(
+        "2_b",
+        "BEGIN;\nINSERT INTO marks VALUES (1);\n\nINSERT INTO marks VALUES (1);\nCOMMIT;\n",
+        "DELETE FROM marks;",
+    );
+    shop.run(&["run"])
+        .exits(1)
+        .says(&["2_b/up.sql:4:1\n", "Duplicate entry '1'"]);
+    assert!(marks(&shop).is_empty());
+    shop.file(
+        "2_b",
+        "up.sql",
+        "BEGIN;\nINSERT INTO marks\nVALUES (1);\nINSERT INTO marks\n  VALUESS (2);\nCOMMIT;\n",
+    );
+    shop.run(&["run"]).exits(1).says(&["2_b/up.sql:5:3\n"]);
+    assert!(marks(&shop).is_empty());
+}
+
+#[test]
+fn an_interrupt_that_a_statement_swallows_stops_the_next_one() {
+    let shop = shop();
+    shop.migration("1_a", MARKS, "DROP TABLE marks;");
+    shop.run(&["run"]).ok();
+    shop.migration(
+        "2_b",
+        "DO SLEEP(600);\nINSERT INTO marks SELECT SLEEP(600);\nINSERT INTO marks VALUES (3);\n",
+        "DELETE FROM marks;",
+    );
+    let child = shop.start(&["run"]);
+    let mut watch = shop.connect();
+    let sleeping = "SELECT concat(ID, '') AS text FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND STATE = 'User sleep'";
+    eventually("it sleeps", || !watch.texts(sleeping).is_empty());
+    let pid = child.id().to_string();
+    let signalled = std::process::Command::new("kill")
+        .args(["-INT", &pid])
+        .status();
+    assert!(signalled.expect("kill starts").success());
+    shop.finish(child).exits(1).says(&["interrupted"]);
+    assert!(marks(&shop).is_empty());
+    assert_eq!(shop.history(), ["1"]);
+    shop.run(&["status"]).ok();
+}
+
+#[test]
 fn a_resumed_file_has_its_sessions_settings_again() {
     let shop = shop();
     let other = MariadbDatabase::create();

@@ -118,13 +118,13 @@ $ cargo migrate run  # exits 1
 2| --> services/cart/migrations/2026-01-02-000000_b/up.sql
 2|  = note: nothing was run
 2|  = help: see to its owner and permissions, or to where its link leads
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate run  # exits 1
 2| error: cart: migration 2026-01-02-000000_b: cannot be read: Permission denied (os error 13)
 2| --> services/cart/migrations/2026-01-02-000000_b
 2|  = note: nothing was run
 2|  = help: see to its owner and permissions, or to where its link leads
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -166,13 +166,13 @@ $ cargo migrate run  # exits 1
 2|  |
 2|  = note: nothing of the migration remains
 2|  = help: the file and its directory have to be writable: a lock file and SQLite's journal lie beside it
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate revert  # exits 1
 2| error: cart: cannot prepare the migration tables: cannot open the lock file [ROOT]/cart.db.migrate-lock: Permission denied (os error 13)
 2|  |
 2|  = note: nothing of the migration remains
 2|  = help: the file and its directory have to be writable: a lock file and SQLite's journal lie beside it
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate create  # exits 1
 2| error: cart: cannot prepare the migration tables: cannot open the lock file [ROOT]/cart.db.migrate-lock: Permission denied (os error 13)
 2|  |
@@ -211,7 +211,7 @@ $ cargo migrate run  # exits 1
 2|  |
 2|  = note: the URL comes from default-url
 2|  = help: see to the file, role or password that the URL names
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );

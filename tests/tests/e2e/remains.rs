@@ -45,8 +45,8 @@ $ cargo migrate revert  # exits 4
 2| error: cart: migration 2026-01-02-000000_second (up) is half applied: 1 of 3 statements
 2| --> services/cart/migrations/2026-01-02-000000_second/up.sql
 2|  = note: nothing was run
-2|  = help: `cargo migrate run` resumes at the next statement
-2|     Finished 1 target: nothing done in [TIME] (exit 4)
+2|  = help: `cargo migrate run -p cart` resumes at the next statement
+2|     Finished 1 target: no migration completed in [TIME] (exit 4)
 $ cargo migrate run
 2|      Applied cart 2026-01-02-000000_second in [TIME]
 2|      Applied cart 2026-01-03-000000_third in [TIME]
@@ -93,13 +93,13 @@ $ cargo migrate revert  # exits 4
 2| error: cart: migration 2026-01-02-000000_second (up) is half applied: 1 of 3 statements
 2| --> services/cart/migrations/2026-01-02-000000_second/up.sql
 2|  = note: nothing was run
-2|  = help: `cargo migrate run` resumes at the next statement
-2|     Finished 1 target: nothing done in [TIME] (exit 4)
+2|  = help: `cargo migrate run -p cart` resumes at the next statement
+2|     Finished 1 target: no migration completed in [TIME] (exit 4)
 $ cargo migrate run  # exits 4
 2| error: cart: migration 2026-01-02-000000_second was edited while half applied: statement 1 is not the one that was run
 2|  |
 2|  = help: put statement 1 back as it was; only what has not run yet may change before it is resumed
-2|     Finished 1 target: nothing done in [TIME] (exit 4)
+2|     Finished 1 target: no migration completed in [TIME] (exit 4)
 $ cargo migrate run
 2|      Applied cart 2026-01-02-000000_second in [TIME]
 2|      Applied cart 2026-01-03-000000_third in [TIME]
@@ -128,7 +128,7 @@ $ cargo migrate run --single-transaction  # exits 1
 2|   = note: the whole run was rolled back
 2|   = note: the database is at zero: nothing is applied
 2|   = help: correct the file, then `cargo migrate run -p cart --single-transaction`
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -151,7 +151,7 @@ $ cargo migrate run --single-transaction  # exits 1
 2|   = note: the whole run was rolled back
 2|   = note: the database is at zero: nothing is applied
 2|   = help: correct the file, then `cargo migrate run -p cart --single-transaction`
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate current
 1| cart (nothing applied)
 

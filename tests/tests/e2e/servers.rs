@@ -53,7 +53,7 @@ $ cargo migrate run  # exits 1
 2|  |
 2|  = note: the URL comes from CART_DATABASE_URL in [ROOT]/services/cart/.env
 2|  = help: start the server and wait for it with `cargo migrate wait -p cart`, or correct the URL
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate status  # exits 1
 2| error: cart: cannot connect to postgresql://shop:***@127.0.0.1:[PORT]/cart: connection to server at "127.0.0.1", port [PORT] failed: Connection refused; Is the server running on that host and accepting TCP/IP connections?
 2|  |
@@ -99,7 +99,7 @@ $ cargo migrate run  # exits 1
 2|  |
 2|  = note: the URL comes from CART_DATABASE_URL in [ROOT]/services/cart/.env
 2|  = help: see to the file, role or password that the URL names
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate status -v  # exits 1
 2| error: cart: cannot connect to postgresql://[ROLE]:***@[SERVER]/[DATABASE]: connection to server at [SERVER] failed: FATAL:  password authentication failed for user "[ROLE]"
 2|  |
@@ -142,7 +142,7 @@ $ cargo migrate run  # exits 1
 2|  |
 2|  = note: the URL comes from CART_DATABASE_URL in [ROOT]/services/cart/.env
 2|  = help: create it with `cargo migrate create -p cart`, or run with `cargo migrate run -p cart --create-database`
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate status  # exits 1
 2| error: cart: cannot connect to postgresql://[ROLE]:***@[SERVER]/[OTHER]: connection to server at [SERVER] failed: FATAL:  database "[OTHER]" does not exist
 2|  |
@@ -189,7 +189,7 @@ $ cargo migrate run --create-database  # exits 1
 2| error: cart: cannot create database [OTHER]: permission denied to create database
 2|  |
 2|  = help: the role in the URL may not create it: let one that may, for example with --database-url
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate create  # exits 1
 2| error: cart: cannot create database [OTHER]: permission denied to create database
 2|  |
@@ -224,7 +224,7 @@ $ cargo migrate run  # exits 1
 2|  |
 2|  = note: nothing of the migration remains
 2|  = help: the role needs CREATE on the schema (for our tables), and INSERT, UPDATE and DELETE on them
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate create  # exits 1
 2| error: cart: cannot prepare the migration tables: permission denied for schema public
 2|  |
@@ -273,13 +273,13 @@ $ cargo migrate run  # exits 1
 2|  |
 2|  = note: nothing of the migration remains
 2|  = help: the role needs CREATE on the schema (for our tables), and INSERT, UPDATE and DELETE on them
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate revert  # exits 1
 2| error: cart: cannot record the migration: permission denied for table __diesel_schema_migrations
 2|  |
 2|  = note: nothing of the migration remains
 2|  = help: the role needs CREATE on the schema (for our tables), and INSERT, UPDATE and DELETE on them
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -303,7 +303,7 @@ $ cargo migrate run  # exits 1
 2| error: cart: the server is read-only (a standby?); migrations run on the primary
 2|  |
 2|  = help: point the URL at the primary
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -344,7 +344,7 @@ $ cargo migrate run  # exits 1
 2|  |
 2|  = note: the URL comes from default-url
 2|  = help: correct `session-setup` in [package.metadata.migrate]
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );
@@ -371,7 +371,7 @@ $ cargo migrate run  # exits 1
 2| error: cart: cannot read the migration history: file is not a database
 2|  |
 2|  = help: the URL names a file that is no SQLite database; nothing was written to it
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate status  # exits 1
 2| error: cart: cannot read the migration history: file is not a database
 2|  |

@@ -128,7 +128,7 @@ $ cargo migrate run  # exits 1
 2|   = note: the migration was rolled back
 2|   = note: the database is at 20260101000000
 2|   = help: correct the file, then `cargo migrate run -p cart`
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate status
 1| cart postgresql://[ROLE]:***@[SERVER]/[DATABASE]
 1|   [X] 2026-01-01-000000_first                          applied  [TIME]
@@ -199,7 +199,7 @@ $ cargo migrate run  # exits 1
 2|   = note: the migration was rolled back
 2|   = note: the database is at 20260101000000
 2|   = help: correct the file, then `cargo migrate run -p cart`
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate status
 1| cart postgresql://[ROLE]:***@[SERVER]/[DATABASE]
 1|   [X] 2026-01-01-000000_first                          applied  [TIME]
@@ -353,7 +353,7 @@ $ cargo migrate run  # exits 1
 2|   | ^^^^^^
 2|   |
 2|   = help: remove it: the whole file is run in one transaction; or set `run_in_transaction = false` in metadata.toml, where a BEGIN … COMMIT is one step
-2|     Finished 1 target: nothing done in [TIME] (exit 1)
+2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
     );

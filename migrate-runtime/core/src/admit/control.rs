@@ -74,8 +74,14 @@ pub(super) fn read(statement: &str, opening: &Opening<'_>, dialect: Dialect) -> 
 /// us from writing the journal. On PostgreSQL the other modes come too late
 /// after the history row.
 fn setting(statement: &str, opening: &Opening<'_>, dialect: Dialect) -> Option<Control> {
-    if dialect == Dialect::MySql && turns_autocommit_off(statement) {
-        return Some(Control::Other);
+    if dialect == Dialect::MySql {
+        const READ_ONLY: [&str; 2] = ["tx_read_only", "transaction_read_only"];
+        if sets_other_than(statement, &["autocommit"], &["1", "on", "true"]) {
+            return Some(Control::Other);
+        }
+        if sets_other_than(statement, &READ_ONLY, &["0", "off", "false", "default"]) {
+            return Some(Control::Mode { session: true });
+        }
     }
     let session = opening.starts("SET SESSION|GLOBAL TRANSACTION|CHARACTERISTICS");
     if !session && !opening.starts("SET [LOCAL] TRANSACTION") {
@@ -99,15 +105,18 @@ fn setting(statement: &str, opening: &Opening<'_>, dialect: Dialect) -> Option<C
     })
 }
 
-fn turns_autocommit_off(statement: &str) -> bool {
+/// Whether a SET of MySQL's gives one of the variables a value that is none of
+/// the `harmless`, as far as we can tell.
+fn sets_other_than(statement: &str, variables: &[&str], harmless: &[&str]) -> bool {
     let lexemes: Vec<_> = lexemes(statement, Dialect::MySql).collect();
     lexemes.windows(3).any(|window| {
-        let name = window[0].text.trim_start_matches('@').to_ascii_lowercase();
-        let name = name.rsplit('.').next().unwrap_or("");
-        name == "autocommit"
-            && matches!(window[1].text, "=" | ":=")
-            && !["1", "on", "true"]
-                .iter()
-                .any(|on| window[2].text.trim_matches('\'').eq_ignore_ascii_case(on))
+        let target = window[0].text;
+        let name = target.strip_prefix("@@").unwrap_or(target);
+        // With a single @ it is the user's.
+        let name = name.rsplit('.').next().unwrap_or("").trim_matches('`');
+        let value = window[2].text.trim_matches(['\'', '"']);
+        let is =
+            |words: &[&str], text: &str| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+        is(variables, name) && matches!(window[1].text, "=" | ":=") && !is(harmless, value)
     })
 }

@@ -345,6 +345,28 @@ fn outside_a_transaction_an_unbalanced_one_is_refused() {
 }
 
 #[test]
+fn a_mysql_session_that_could_not_write_the_journal_is_refused() {
+    for text in [
+        "set session tx_read_only = 1",
+        "set tx_read_only = on",
+        "set local `transaction_read_only` = true",
+        "set @@session.tx_read_only := 'ON'",
+        "set @a = 1, session tx_read_only = 1",
+        "/*!50600 set tx_read_only = 1 */",
+        "begin; insert into t values (1); set tx_read_only = 1; commit",
+    ] {
+        let refusals = refused(MySql, Steps, text).join(", ");
+        assert!(
+            refusals.ends_with("in which the migration is recorded"),
+            "{text}"
+        );
+    }
+    let harmless = "set session tx_read_only = 0; set @@session.transaction_read_only := off, @a = 1; \
+                    set transaction_read_only = default; set @tx_read_only = 1, @autocommit = 0; set @old = @@tx_read_only";
+    assert!(admitted(MySql, Steps, harmless).is_ok());
+}
+
+#[test]
 fn what_may_surprise_is_noted() {
     let note = |dialect, mode, text| Script::admit(text, dialect, mode).unwrap().notes;
     let place = |line, column| Place { line, column };

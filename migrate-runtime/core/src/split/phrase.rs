@@ -1,7 +1,7 @@
 //! The words that a statement begins with, and patterns over them: enough to
 //! tell a `CREATE INDEX CONCURRENTLY` from a `CREATE TABLE` without a parser.
 
-use crate::token::{executable_text, tokenize};
+use crate::token::{Tokens, executable_text, tokenize};
 use crate::{Dialect, TokenKind};
 
 /// A token that means something, with its text.
@@ -24,29 +24,47 @@ impl Lexeme<'_> {
 /// The lexemes of a statement, without blanks and hints. What stands in
 /// MySQL's executable comments is read as the server reads it.
 pub fn lexemes(statement: &str, dialect: Dialect) -> impl Iterator<Item = Lexeme<'_>> {
-    tokenize(statement, dialect)
-        .filter(|token| !token.is_blank())
-        .flat_map(move |token| {
-            let text = &statement[token.range];
-            let executable = if token.kind == TokenKind::Hint {
-                executable_text(text)
-            } else {
-                None
-            };
-            let plain = (token.kind != TokenKind::Hint).then_some(Lexeme {
-                kind: token.kind,
-                text,
-            });
-            let inner = executable.into_iter().flat_map(move |inner| {
-                tokenize(inner, dialect)
-                    .filter(|token| !token.is_blank() && token.kind != TokenKind::Hint)
-                    .map(move |token| Lexeme {
-                        kind: token.kind,
-                        text: &inner[token.range],
-                    })
-            });
-            plain.into_iter().chain(inner)
-        })
+    Lexemes {
+        dialect,
+        text: statement,
+        tokens: tokenize(statement, dialect),
+        comment: None,
+    }
+}
+
+/// Each statement is asked several times: a loop, and no chain of adapters.
+struct Lexemes<'t> {
+    dialect: Dialect,
+    text: &'t str,
+    tokens: Tokens<'t>,
+    /// The executable comment that is being read.
+    comment: Option<(&'t str, Tokens<'t>)>,
+}
+
+impl<'t> Iterator for Lexemes<'t> {
+    type Item = Lexeme<'t>;
+
+    fn next(&mut self) -> Option<Lexeme<'t>> {
+        loop {
+            if let Some((text, tokens)) = &mut self.comment {
+                let token = tokens.find(|token| !token.is_blank() && token.kind != TokenKind::Hint);
+                if let Some(token) = token {
+                    let kind = token.kind;
+                    let text = &text[token.range];
+                    return Some(Lexeme { kind, text });
+                }
+                self.comment = None;
+            }
+            let token = self.tokens.find(|token| !token.is_blank())?;
+            let kind = token.kind;
+            let text = &self.text[token.range];
+            if kind != TokenKind::Hint {
+                return Some(Lexeme { kind, text });
+            }
+            self.comment =
+                executable_text(text).map(|inner| (inner, tokenize(inner, self.dialect)));
+        }
+    }
 }
 
 /// The statement that MariaDB's `SET STATEMENT … FOR …` runs; others as they
