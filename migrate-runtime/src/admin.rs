@@ -35,6 +35,9 @@ pub enum AdminError {
     /// The URL names no database to create or drop.
     #[error("the URL names no database")]
     NoName,
+    /// The server's own: dropping it breaks the server, for everybody.
+    #[error("database {0} is the server's own")]
+    OfTheServer(String),
     /// In memory there is nothing to create or drop.
     #[error("a database in memory is neither created nor dropped")]
     InMemory,
@@ -99,11 +102,37 @@ pub fn create_database(url: &DatabaseUrl) -> Result<Created, AdminError> {
     }
 }
 
+/// Whether the database that the URL names may be dropped at all, by its name
+/// alone: [`drop_database`] asks it, too. A PostgreSQL database `postgres` may be
+/// somebody's own.
+///
+/// # Errors
+/// [`AdminError::OfTheServer`] for a database without which the server cannot
+/// be.
+pub fn may_be_dropped(url: &DatabaseUrl) -> Result<(), AdminError> {
+    let Some(name) = name_of(url) else {
+        return Ok(());
+    };
+    let is_the_servers = match url.dialect() {
+        Dialect::Postgres => ["template0", "template1"].contains(&&*name),
+        // Where file names have no case, neither have these.
+        Dialect::MySql => ["mysql", "sys", "information_schema", "performance_schema"]
+            .iter()
+            .any(|own| name.eq_ignore_ascii_case(own)),
+        Dialect::Sqlite => false,
+    };
+    if is_the_servers {
+        return Err(AdminError::OfTheServer(name));
+    }
+    Ok(())
+}
+
 /// Drops the database that the URL names, whoever is connected to it.
 ///
 /// # Errors
-/// As [`create_database`].
+/// As [`create_database`], and as [`may_be_dropped`].
 pub fn drop_database(url: &DatabaseUrl) -> Result<Dropped, AdminError> {
+    may_be_dropped(url)?;
     match url.dialect() {
         Dialect::Sqlite => drop_file(url),
         dialect => match Database::open(url, &Session::new("drop", Access::Read)) {
@@ -208,6 +237,12 @@ fn is_database(path: &std::path::Path) -> std::io::Result<bool> {
     Ok(head.is_empty() || head == MAGIC)
 }
 
+/// The name of a server's database; only libpq has a default.
+fn name_of(url: &DatabaseUrl) -> Option<String> {
+    let default = || url.user().filter(|_| url.dialect() == Dialect::Postgres);
+    url.database_name().or_else(default)
+}
+
 /// Sends one statement on a database to its server.
 fn on_server(
     url: &DatabaseUrl,
@@ -215,12 +250,7 @@ fn on_server(
     sql: impl Fn(&str) -> String,
 ) -> Result<(), AdminError> {
     let dialect = url.dialect();
-    // Only libpq has a default.
-    let default = || url.user().filter(|_| dialect == Dialect::Postgres);
-    let name = url
-        .database_name()
-        .or_else(default)
-        .ok_or(AdminError::NoName)?;
+    let name = name_of(url).ok_or(AdminError::NoName)?;
     let sql = sql(&identifier(dialect, &name));
     let sent: diesel::QueryResult<()> = match dialect {
         #[cfg(feature = "postgres")]
@@ -239,4 +269,37 @@ fn on_server(
         name,
         source: DatabaseError::from(error),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_without_which_the_server_cannot_be_is_not_to_be_dropped() {
+        let may_be = |text: &str| may_be_dropped(&DatabaseUrl::parse(text).unwrap()).is_ok();
+        for text in [
+            "mysql://root@h/mysql",
+            "mariadb://root@h/MySQL",
+            "mysql://root@h/%73ys?ssl-mode=REQUIRED",
+            "mysql://root@h/information_schema",
+            "mysql://root@h/PERFORMANCE_SCHEMA",
+            "postgres://u@h/template0",
+            "postgres://u@h/x?dbname=template1",
+            "postgres://template1@h",
+        ] {
+            assert!(!may_be(text), "{text}");
+        }
+        for text in [
+            "mysql://mysql@h/shop",
+            "mysql://u@h/mysql_shop",
+            "mysql://u@h/postgres",
+            "postgres://u@h/postgres",
+            "postgres://u@h/mysql",
+            "postgres://u@h",
+            "sqlite:mysql",
+        ] {
+            assert!(may_be(text), "{text}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ pub(crate) mod postgres;
 pub(crate) mod sqlite;
 
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub(crate) trait Backend {
 
     /// What to send on another connection to stop the statement that runs on
     /// this one; known at the latest once the run has its lock.
-    fn cancellation(&self) -> Option<Cancellation> {
+    fn cancellation(&self) -> Option<Arc<Cancellation>> {
         None
     }
 
@@ -84,6 +85,11 @@ pub(crate) trait Backend {
     /// begun.
     fn run_alone(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError>;
 
+    /// Whether the writes that end an attempt may go with its last statement.
+    fn takes_the_end_along(&self) -> bool {
+        false
+    }
+
     /// Runs what only changes the session, without a record.
     fn run_unrecorded(&mut self, statement: &str) -> Result<(), StatementError>;
 
@@ -108,8 +114,17 @@ pub(crate) trait Backend {
     fn is_lock_lost(&self, error: &DatabaseError) -> bool;
 }
 
-/// SQL that stops a statement from another connection, once it is known.
-pub(crate) type Cancellation = Arc<OnceLock<String>>;
+/// How a statement is stopped from another connection.
+#[derive(Debug, Default)]
+pub(crate) struct Cancellation {
+    /// What to send, once it is known.
+    pub(crate) sql: OnceLock<String>,
+    /// What to send where that does not help.
+    pub(crate) last_resort: OnceLock<String>,
+    /// Whether statements of a migration are running, of which a packet may
+    /// hold several: what is sent between two of them stops none.
+    pub(crate) at_work: AtomicBool,
+}
 
 /// How long the lock has to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,7 +205,9 @@ pub(crate) struct Recorded<'a> {
     /// Committed before it.
     pub(crate) before: &'a str,
     pub(crate) statement: &'a str,
-    /// Committed with it; nothing for one that runs alone.
+    /// Whether it is several, of which the one that fails is to be told.
+    pub(crate) is_block: bool,
+    /// Committed with it, and for one that runs alone after it.
     pub(crate) after: &'a str,
     /// For this try.
     pub(crate) lock_timeout: Duration,
@@ -235,6 +252,12 @@ pub(crate) enum StatementError {
         error: DatabaseError,
         offset: Option<usize>,
     },
+    /// The same, and a part of what it did stays: the rows of tables that have
+    /// no transactions.
+    Partial {
+        error: DatabaseError,
+        offset: Option<usize>,
+    },
     /// The connection, the lock or our own tables.
     Record(DatabaseError),
 }
@@ -244,6 +267,10 @@ impl StatementError {
     pub(crate) fn moved_by(self, bytes: usize) -> Self {
         match self {
             Self::Statement { error, offset } => Self::Statement {
+                error,
+                offset: offset.map(|offset| bytes + offset),
+            },
+            Self::Partial { error, offset } => Self::Partial {
                 error,
                 offset: offset.map(|offset| bytes + offset),
             },

@@ -120,6 +120,9 @@ pub enum OpenReason {
     Unreachable,
     /// The server answers and refuses.
     Refused,
+    /// It refuses what came in plain text: MySQL's words are the same for a
+    /// wrong password and for an account that requires TLS.
+    RefusedPlainText,
 }
 
 /// A migration that stopped.
@@ -166,6 +169,14 @@ pub enum Remains {
     RunRolledBack,
     /// So many statements, each recorded.
     Statements(usize),
+    /// The same, and of the next one rows of tables without transactions: it
+    /// is in doubt, and so are those up to `last` (from 1).
+    InDoubt {
+        /// Statements recorded.
+        done: usize,
+        /// The last statement in doubt, from 1.
+        last: usize,
+    },
 }
 
 /// A migration's file that holds what cannot be run.

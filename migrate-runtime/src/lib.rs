@@ -66,7 +66,9 @@ mod reading;
 mod store;
 mod url;
 
-pub use admin::{AdminError, Created, Dropped, create_database, drop_database, is_reachable};
+pub use admin::{
+    AdminError, Created, Dropped, create_database, drop_database, is_reachable, may_be_dropped,
+};
 pub use backend::AttemptRow;
 pub use embedded::{EmbeddedError, EmbeddedMigration, Migrations};
 pub use error::{

@@ -1,6 +1,10 @@
 //! Opening a database by its URL, for one service: read-only where nothing
 //! will be written, so that looking creates nothing.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 #[cfg(feature = "mysql-backend")]
 use diesel::connection::LoadConnection;
 use diesel::connection::SimpleConnection;
@@ -144,14 +148,32 @@ impl Database {
         let cancellation = self.backend.cancellation()?;
         let url = self.url.clone()?;
         let cancel = move || {
-            // Nothing has begun before it is known.
-            if let Some(sql) = cancellation.get() {
-                cancel(&url, sql);
-            }
+            let (url, cancellation) = (url.clone(), Arc::clone(&cancellation));
+            // Whoever asks is not to wait for a connection.
+            std::thread::spawn(move || {
+                for again in 0..CANCELS {
+                    let at_work = cancellation.at_work.load(Ordering::SeqCst);
+                    let gently = cancellation.sql.get();
+                    let sql = if again < CANCELS / 2 {
+                        gently
+                    } else {
+                        cancellation.last_resort.get().or(gently)
+                    };
+                    // Nothing has begun before it is known.
+                    if let Some(sql) = sql.filter(|_| at_work || again == 0) {
+                        cancel(&url, sql);
+                    }
+                    std::thread::sleep(BETWEEN_CANCELS);
+                }
+            });
         };
         Some(interrupt.on_trigger(Box::new(cancel)))
     }
 }
+
+/// As long as the process lets a run end in good order.
+const CANCELS: u32 = 16;
+const BETWEEN_CANCELS: Duration = Duration::from_millis(250);
 
 /// Sends `sql` on a connection of its own. The server alone can stop a
 /// statement; best effort, because the signal's second arrival ends the

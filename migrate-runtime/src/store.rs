@@ -3,6 +3,8 @@
 
 mod tables;
 
+use std::time::Duration;
+
 use migrate_core::Checksum;
 use migrate_core::{Dialect, Direction, Version};
 
@@ -326,7 +328,7 @@ impl Store {
         if self.dialect == Dialect::MySql {
             // One statement for both, which needs no transaction around it.
             let finished = finished.map_or_else(String::new, |finished| {
-                format!("({attempt}, {finished}, '', 'done', {now}, {now}, NULL), ")
+                format!("({attempt}, {finished}, '-', 'done', {now}, {now}, NULL), ")
             });
             let fingerprint = fingerprint.unwrap_or("NULL");
             let kept = |column: &str| {
@@ -422,13 +424,23 @@ impl Store {
         )
     }
 
+    /// The microseconds of `elapsed` and of the statement that runs in the
+    /// packet of this expression; MySQL's backend notes when it began.
+    pub(crate) fn with_statement(&self, elapsed: Duration) -> String {
+        format!(
+            "{} + TIMESTAMPDIFF(MICROSECOND, @cargo_migrate_began, {})",
+            elapsed.as_micros(),
+            self.now()
+        )
+    }
+
     /// An attempt is done, and with it its statement `finished`.
     pub(crate) fn finish_attempt(
         &self,
         attempt: i64,
         version: &Version,
         total: usize,
-        duration_us: u128,
+        duration_us: &str,
         finished: Option<usize>,
     ) -> String {
         let (journal, steps, now) = (&self.journal, &self.steps, self.now());

@@ -2,6 +2,7 @@
 //! screen. Opens nothing.
 
 mod file;
+mod foreign;
 mod identity;
 mod server;
 mod show;
@@ -20,6 +21,13 @@ pub(crate) use self::file::canonical;
 pub(crate) use self::file::uri;
 #[cfg(feature = "mysql")]
 pub(crate) use self::identity::MYSQL_SOCKETS;
+
+/// Everything in a path that ends a parameter, or reads as something else.
+const QUERY_PATH: &percent_encoding::AsciiSet = &percent_encoding::NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'_');
 
 /// The URL of one database. `Debug` and `Display` leave the password out.
 #[derive(Clone, PartialEq, Eq)]
@@ -44,11 +52,13 @@ pub enum UrlError {
     /// Something like `user:password@host`, which would pass for a path.
     #[error("the database URL has no scheme, or not one that ends in `://`")]
     NoScheme,
-    /// libpq's `host=… dbname=…` form, which would pass for a path.
-    #[error(
-        "the database URL is a key=value connection string, expected postgres://user@host/database"
-    )]
+    /// libpq's `host=… dbname=…` form or ADO's `Server=…;Pwd=…`, which would
+    /// pass for a path.
+    #[error("the database URL is a key=value connection string")]
     KeyValue,
+    /// `mysql -u root -p… db`, which would pass for a path.
+    #[error("the database URL is a client's command line")]
+    CommandLine,
     /// A raw `/`, `?`, `#` or `@` where a user or a password is or may be.
     #[error("the password in the database URL has to be percent-encoded")]
     Password,
@@ -71,11 +81,11 @@ impl UrlError {
     #[must_use]
     pub fn help(&self) -> &'static str {
         match self {
-            Self::Empty | Self::Scheme(_) | Self::KeyValue | Self::Nul => {
+            Self::Empty | Self::Scheme(_) | Self::Nul => {
                 "expected postgres://user@host/database, mysql://user@host/database or sqlite:path"
             }
-            Self::NoScheme => {
-                "expected postgres://user@host/database, or sqlite:path for a file of such a name"
+            Self::NoScheme | Self::KeyValue | Self::CommandLine => {
+                "expected postgres://user@host/database or mysql://user@host/database; sqlite:path for a file of such a name"
             }
             Self::Port => "expected host or host:port, and an IPv6 address in brackets",
             Self::Password => {
@@ -114,13 +124,16 @@ impl DatabaseUrl {
             }
             return Ok(Self::of_file(text.to_owned()));
         }
-        if is_key_value(text) {
+        if foreign::is_key_value(text) {
             return Err(UrlError::KeyValue);
+        }
+        if foreign::is_command_line(text) {
+            return Err(UrlError::CommandLine);
         }
         if let Some((scheme, rest)) = text.split_once("://") {
             return Self::server(scheme, rest);
         }
-        if is_like_a_server(text) {
+        if foreign::is_like_a_server(text) {
             return Err(UrlError::NoScheme);
         }
         Self::sqlite(text)
@@ -189,9 +202,13 @@ impl DatabaseUrl {
         self.path.as_deref()
     }
 
-    /// The same database with a relative SQLite path joined to `root`.
+    /// The same database with relative paths joined to `root`: SQLite's, and
+    /// those of a MySQL URL's certificates.
     #[must_use]
     pub fn resolve_from(self, root: &Path) -> Self {
+        if self.dialect == Dialect::MySql {
+            return self.with_certificates_from(root);
+        }
         let Some(path) = self.sqlite_path().filter(|path| path.is_relative()) else {
             return self;
         };
@@ -200,6 +217,33 @@ impl DatabaseUrl {
             Some(given) => file::uri(&full) + file::split_uri(given).1,
             None => full.to_string_lossy().into_owned(),
         })
+    }
+
+    fn with_certificates_from(mut self, root: &Path) -> Self {
+        let Some(query) = self.parts().query else {
+            return self;
+        };
+        let resolved = |pair: &str| {
+            let (key, value) = pair.split_once('=')?;
+            let name = decode(key).to_ascii_lowercase().replace(['-', '_'], "");
+            let path = PathBuf::from(decode(value));
+            let is_meant = ["sslca", "sslcert", "sslkey"].contains(&&*name)
+                && path.is_relative()
+                && !value.is_empty();
+            is_meant.then(|| {
+                let full = root.join(path);
+                let full = full.to_string_lossy();
+                let encoded = percent_encoding::utf8_percent_encode(&full, QUERY_PATH);
+                format!("{key}={encoded}")
+            })
+        };
+        let pairs: Vec<String> = query
+            .split('&')
+            .map(|pair| resolved(pair).unwrap_or_else(|| pair.to_owned()))
+            .collect();
+        let base = self.text.len() - query.len();
+        self.text = format!("{}{}", &self.text[..base], pairs.join("&"));
+        self
     }
 
     /// The same server with another database: for `create` and `drop`, which
@@ -344,53 +388,4 @@ fn decode(text: &str) -> String {
     percent_encoding::percent_decode_str(text)
         .decode_utf8_lossy()
         .into_owned()
-}
-
-/// Whether a text is libpq's `key=value` form.
-fn is_key_value(text: &str) -> bool {
-    const TELLING: [&str; 8] = [
-        "host",
-        "hostaddr",
-        "port",
-        "user",
-        "password",
-        "dbname",
-        "service",
-        "sslpassword",
-    ];
-    // The keys are the words before the signs; the form begins with one.
-    let mut keys = text.match_indices('=').map(|(at, _)| {
-        let before = text[..at].trim_end();
-        let rest = before.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '_');
-        (rest, &before[rest.len()..])
-    });
-    let begins_with_a_key = keys
-        .clone()
-        .next()
-        .is_some_and(|(before, key)| before.is_empty() && !key.is_empty());
-    keys.any(|(before, key)| {
-        let is_word = before.is_empty() || before.ends_with(char::is_whitespace);
-        let telling = TELLING.iter().any(|known| key.eq_ignore_ascii_case(known));
-        is_word && telling && (begins_with_a_key || key.eq_ignore_ascii_case("password"))
-    })
-}
-
-/// Whether a text without `://` is a server's URL with its scheme mistyped or
-/// missing: as a path it would be shown, and made.
-fn is_like_a_server(text: &str) -> bool {
-    let schemes = ["postgres:", "postgresql:", "mysql:", "mariadb:"];
-    if schemes
-        .iter()
-        .any(|scheme| strip_prefix_ignore_case(text, scheme).is_some())
-    {
-        return true;
-    }
-    let has_drive =
-        matches!(text.as_bytes(), [letter, b':', b'/' | b'\\', ..] if letter.is_ascii_alphabetic());
-    let from_the_colon = text.find(':').map_or("", |at| &text[at..]);
-    let has_password = from_the_colon.contains('@') && !text.starts_with(['/', '.', '\\']);
-    let authority = text
-        .split_once("//")
-        .map_or("", |(_, rest)| rest.split('/').next().unwrap_or_default());
-    !has_drive && (has_password || authority.contains('@'))
 }

@@ -3,19 +3,22 @@
 //! with the statement that it announces. Generic over Diesel's connections.
 
 mod held;
+mod packet;
 mod place;
 mod probe;
 mod session;
+mod settings;
 
 use std::sync::Arc;
 
 use diesel::connection::LoadConnection;
 use diesel::mysql::Mysql;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{Nullable, Text};
 use diesel::{Connection, RunQueryDsl};
 use migrate_core::Dialect;
 
 pub(crate) use self::held::Held;
+use self::packet::{After, Pieces, transaction};
 use self::probe::Probe;
 use self::session::{Session, Timeouts};
 use super::{
@@ -26,9 +29,8 @@ use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::quote::literal;
 use crate::store::{Attempt, AttemptEnd, Store};
 
-/// Errors after which the statement has done nothing, and may be tried again:
-/// ER_LOCK_WAIT_TIMEOUT and ER_LOCK_DEADLOCK.
-const GIVES_WAY: [i64; 2] = [1205, 1213];
+/// ER_NO_SUCH_TABLE.
+const NO_SUCH_TABLE: i64 = 1146;
 
 /// A MySQL or MariaDB connection at work.
 pub(crate) struct MySql<C> {
@@ -37,19 +39,9 @@ pub(crate) struct MySql<C> {
     store: Store,
     /// Once the lock is ours.
     session: Option<Session>,
-    cancellation: Cancellation,
+    cancellation: Arc<Cancellation>,
     /// The journal's, as read under the lock and since.
     newest_attempt: i64,
-}
-
-/// What the server says of the packet that failed.
-#[derive(Debug, diesel::QueryableByName)]
-struct Diagnosis {
-    #[diesel(sql_type = Nullable<BigInt>)]
-    code: Option<i64>,
-    /// Whether it was the migration's statement.
-    #[diesel(sql_type = Nullable<BigInt>)]
-    in_statement: Option<i64>,
 }
 
 #[derive(Debug, diesel::QueryableByName)]
@@ -68,7 +60,7 @@ where
             history_table: history_table.to_owned(),
             store: Store::new(Dialect::MySql, None, history_table),
             session: None,
-            cancellation: Cancellation::default(),
+            cancellation: Arc::default(),
             newest_attempt: 0,
         }
     }
@@ -83,11 +75,11 @@ where
     where
         R: diesel::deserialize::QueryableByName<Mysql> + 'static,
     {
-        Ok(diesel::sql_query(sql).load(&mut *self.connection)?)
+        Ok(diesel::sql_query(unlimited(sql)).load(&mut *self.connection)?)
     }
 
     fn history(&mut self, sql: &str) -> Result<Vec<HistoryRow>, DatabaseError> {
-        let query = diesel::dsl::sql::<HistoryColumns>(sql);
+        let query = diesel::dsl::sql::<HistoryColumns>(&unlimited(sql));
         Ok(query.load(&mut *self.connection)?)
     }
 
@@ -102,7 +94,7 @@ where
         let sql = format!(
             "SELECT CAST(TABLE_NAME AS CHAR) AS text FROM information_schema.TABLES \
              WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME IN ({}) \
-             UNION ALL SELECT IF(DATABASE() IS NULL, NULL, '') AS text",
+             UNION ALL SELECT IF(DATABASE() IS NULL, NULL, '-') AS text",
             names.join(", ")
         );
         let found: Vec<TextRow> = self.rows(&sql)?;
@@ -120,65 +112,17 @@ where
         Ok(tables.each_ref().map(has))
     }
 
-    /// Begins a packet: what the last file has set is put back, the timeouts
-    /// are set, and the lock is looked at.
-    fn opening(&mut self, timeouts: Option<Timeouts>) -> String {
-        self.session
-            .as_mut()
-            .map(|session| session.opening(timeouts))
-            .unwrap_or_default()
-    }
-
-    /// Sends, in one packet and behind its `opening`, what is due, a statement,
-    /// and what is written with it. An error is the statement's where it was
-    /// reached and nothing after it was.
-    fn send(
-        &mut self,
-        opening: &str,
-        due: &str,
-        statement: &str,
-        after: Option<&str>,
-    ) -> Result<Outcome, StatementError> {
-        let due = transaction(due);
-        let (before, after) = match after {
-            None => ("", String::new()),
-            Some(after) => (
-                "START TRANSACTION;\n",
-                format!(";\nSET @cargo_migrate_in_statement = 0;\n{after}COMMIT"),
-            ),
+    /// The history where the catalogue shows none: it is not there, or this
+    /// account may not see it.
+    fn unseen_history(&mut self) -> Result<Vec<HistoryRow>, DatabaseError> {
+        let Err(error) = self.history(&self.store.select_history_alone()) else {
+            return Ok(Vec::new());
         };
-        if let Some(session) = &mut self.session {
-            session.runs(statement);
+        match self.diagnose() {
+            Some(diagnosis) if diagnosis.code == Some(NO_SUCH_TABLE) => Ok(Vec::new()),
+            Some(_) => Err(error),
+            None => Err(closed(error)),
         }
-        let packet = format!(
-            "{opening}{due}{before}SET @cargo_migrate_in_statement = 1;\n{statement}{after}"
-        );
-        let Err(error) = self.execute(&packet) else {
-            return Ok(Outcome::Done);
-        };
-        let Some(diagnosis) = self.diagnose() else {
-            return Err(StatementError::Record(closed(error)));
-        };
-        if diagnosis.in_statement != Some(1) || self.is_lock_lost(&error) {
-            return Err(StatementError::Record(error));
-        }
-        if diagnosis.code.is_some_and(|code| GIVES_WAY.contains(&code)) {
-            return Ok(Outcome::LockTimeout { statement: None });
-        }
-        let offset = place::offset(statement, &error.message);
-        Err(StatementError::Statement { error, offset })
-    }
-
-    /// Asks for the code of the error that has just come, which Diesel hides,
-    /// and ends the transaction; nothing on a connection that is gone.
-    fn diagnose(&mut self) -> Option<Diagnosis> {
-        // Of what comes after an error only this does not make it forgotten.
-        self.execute("GET DIAGNOSTICS CONDITION 1 @cargo_migrate_code = MYSQL_ERRNO")
-            .ok()?;
-        self.execute("ROLLBACK").ok()?;
-        let sql = "SELECT CAST(@cargo_migrate_code AS SIGNED) AS code, \
-                   CAST(@cargo_migrate_in_statement AS SIGNED) AS in_statement";
-        self.rows(sql).ok()?.into_iter().next()
     }
 
     /// Puts back what a file has set, where no packet has done so yet.
@@ -195,13 +139,13 @@ where
     }
 }
 
-/// `writes` as a transaction, which a single one is by itself.
-fn transaction(writes: &str) -> String {
-    // Each ends so; a text inside may, too, and does no harm.
-    if writes.matches(";\n").count() <= 1 {
-        return writes.to_owned();
+/// `sql` whatever the server's sql_select_limit is: a history cut short would be
+/// applied again.
+fn unlimited(sql: &str) -> String {
+    if sql.contains(" LIMIT ") {
+        return sql.to_owned();
     }
-    format!("START TRANSACTION;\n{writes}COMMIT;\n")
+    format!("{sql} LIMIT 18446744073709551615")
 }
 
 fn closed(error: DatabaseError) -> DatabaseError {
@@ -219,7 +163,7 @@ where
         Dialect::MySql
     }
 
-    fn cancellation(&self) -> Option<Cancellation> {
+    fn cancellation(&self) -> Option<Arc<Cancellation>> {
         Some(Arc::clone(&self.cancellation))
     }
 
@@ -233,9 +177,9 @@ where
             Ok(rows) => rows,
             // Whatever the error was, the catalogue says what there is.
             Err(_) => match self.present()? {
-                [false, ..] => Vec::new(),
                 [true, true, true] => self.history(&self.store.select_history())?,
                 [true, ..] => self.history(&self.store.select_history_alone())?,
+                [false, ..] => self.unseen_history()?,
             },
         };
         // Some releases of MariaDB's client library lose the first row's text
@@ -288,7 +232,9 @@ where
         // From here on it is ours to give back.
         let session = self.session.insert(session);
         // Already set where the session has been at work before.
-        let _ = self.cancellation.set(session.cancellation());
+        let [sql, last_resort] = session.cancellation();
+        let _ = self.cancellation.sql.set(sql);
+        let _ = self.cancellation.last_resort.set(last_resort);
         self.store = Store::new(Dialect::MySql, Some(&session.database), &self.history_table);
         if session.read_only {
             self.release();
@@ -356,13 +302,25 @@ where
             &opening,
             recorded.before,
             recorded.statement,
-            Some(recorded.after),
+            After::With(
+                recorded.after,
+                if recorded.is_block {
+                    Pieces::Several
+                } else {
+                    Pieces::One
+                },
+            ),
         )
     }
 
     fn run_alone(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
         let opening = self.opening(Some(Timeouts::of(recorded)));
-        let outcome = self.send(&opening, recorded.before, recorded.statement, None)?;
+        let outcome = self.send(
+            &opening,
+            recorded.before,
+            recorded.statement,
+            After::Then(recorded.after),
+        )?;
         // What may have done a part of its work is not for us to repeat.
         if outcome != Outcome::Done && probe::of(recorded.statement) == Probe::Unknown {
             let message = "gave up: another session holds a lock on what it changes".to_owned();
@@ -374,9 +332,14 @@ where
         Ok(outcome)
     }
 
+    fn takes_the_end_along(&self) -> bool {
+        true
+    }
+
     fn run_unrecorded(&mut self, statement: &str) -> Result<(), StatementError> {
         let opening = self.opening(None);
-        self.send(&opening, "", statement, None).map(|_| ())
+        self.send(&opening, "", statement, After::Then(""))
+            .map(|_| ())
     }
 
     fn fingerprint(&self, statement: &str) -> Option<String> {

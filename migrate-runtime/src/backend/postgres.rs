@@ -126,13 +126,16 @@ where
         Dialect::Postgres
     }
 
-    fn cancellation(&self) -> Option<Cancellation> {
+    fn cancellation(&self) -> Option<Arc<Cancellation>> {
         // By name: through a pooler a process may be somebody else's by now.
         let sql = format!(
             "SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = {}",
             literal(Dialect::Postgres, &self.names.application)
         );
-        Some(Arc::new(OnceLock::from(sql)))
+        Some(Arc::new(Cancellation {
+            sql: OnceLock::from(sql),
+            ..Cancellation::default()
+        }))
     }
 
     fn store(&self) -> &Store {

@@ -27,6 +27,9 @@ pub(crate) type Client = AsyncConnectionWrapper<AsyncMysqlConnection, Driver>;
 
 /// ER_BAD_DB_ERROR.
 const NO_SUCH_DATABASE: u16 = 1049;
+/// ER_ACCESS_DENIED_ERROR, which is also said to an account that requires TLS,
+/// and ER_SECURE_TRANSPORT_REQUIRED.
+const MAY_WANT_TLS: [u16; 2] = [1045, 3159];
 /// As much as a server can be told to accept: it has the last word.
 const LARGEST_PACKET: usize = 1 << 30;
 /// After how many milliseconds of silence the system asks whether the server
@@ -186,6 +189,9 @@ impl Failure {
             Self::Client(Error::Server(error)) => {
                 let reason = match error.code {
                     NO_SUCH_DATABASE => OpenReason::MissingDatabase,
+                    code if !is_encrypted && MAY_WANT_TLS.contains(&code) => {
+                        OpenReason::RefusedPlainText
+                    }
                     _ => OpenReason::Refused,
                 };
                 (format!("{} ({})", error.message, error.code), reason)

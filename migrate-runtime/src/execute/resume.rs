@@ -2,13 +2,13 @@
 //! the session that it had, and what became of a statement in doubt.
 
 use migrate_core::{
-    AttemptState, Catalog, Checksum, Dialect, Direction, History, RunMode, Script, Statement, Step,
-    Version, lexemes, lost_with_session, session_statements,
+    AttemptState, Catalog, Checksum, Dialect, Direction, History, Lost, RunMode, Script, Statement,
+    Step, Version, replay,
 };
 
 use super::prepare::Prepared;
 use crate::backend::{Backend, Settled, StatementError, StepRow};
-use crate::error::Error;
+use crate::error::{DatabaseError, Error};
 
 /// Whether an attempt can go on in this file.
 ///
@@ -16,87 +16,63 @@ use crate::error::Error;
 /// Where its finished part is not what was run, or left something in its
 /// session that the rest needs.
 pub(super) fn check(step: &Step, prepared: &Prepared, steps: &[StepRow]) -> Result<(), Error> {
-    unedited(step, prepared, steps)?;
-    still_there(step, prepared)
-}
-
-/// The finished part of the file must be the text that was run.
-fn unedited(step: &Step, prepared: &Prepared, steps: &[StepRow]) -> Result<(), Error> {
-    for row in steps.iter().filter(|row| row.state == "done") {
-        let n = usize::try_from(row.n).unwrap_or_default();
-        let now = n
-            .checked_sub(1)
-            .and_then(|n| prepared.script.statements.get(n));
-        let same = now.is_some_and(|now| {
-            Checksum::statement(&prepared.text[now.range.clone()]).to_string() == row.sha256
-        });
-        if !same {
-            return Err(Error::EditedWhileHalfApplied {
-                version: step.version.clone(),
-                name: step.name.clone(),
-                statement: n,
-            });
-        }
-    }
-    Ok(())
-}
-
-/// What the finished part took from its session's last insert is lost with it:
-/// the variable that holds it would hold something else, and so would the
-/// function that tells it.
-fn still_there(step: &Step, prepared: &Prepared) -> Result<(), Error> {
-    let done = step.resume.as_ref().map_or(0, |resume| resume.done);
-    let (finished, rest) = prepared.script.statements.split_at(done);
-    let text = |statement: &Statement| &prepared.text[statement.range.clone()];
-    let lost = |statement: usize, what: &str, used_by: usize| {
-        Err(Error::LostWithSession {
+    let statements = &prepared.script.statements;
+    if let Some(statement) = edited(&prepared.text, statements, steps) {
+        return Err(Error::EditedWhileHalfApplied {
             version: step.version.clone(),
             name: step.name.clone(),
-            statement: statement + 1,
-            what: what.to_owned(),
-            used_by: done + used_by + 1,
+            statement,
+        });
+    }
+    let (finished, rest) = statements.split_at(done(steps).min(statements.len()));
+    session_again(&prepared.text, finished, rest, prepared.dialect)
+        .map(drop)
+        .map_err(|lost| Error::LostWithSession {
+            version: step.version.clone(),
+            name: step.name.clone(),
+            statement: lost.statement + 1,
+            what: lost.what,
+            used_by: finished.len() + lost.used_by + 1,
         })
-    };
-    for (index, statement) in finished.iter().enumerate() {
-        if !lost_with_session(text(statement), prepared.dialect) {
-            continue;
-        }
-        for variable in variables(text(statement), prepared.dialect) {
-            let uses = |statement: &Statement| {
-                variables(text(statement), prepared.dialect)
-                    .any(|used| used.eq_ignore_ascii_case(variable))
-            };
-            if let Some(user) = rest.iter().position(uses) {
-                return lost(index, variable, user);
-            }
-        }
-    }
-    if prepared.dialect != Dialect::MySql {
-        return Ok(());
-    }
-    let inserts = |statement: &Statement| {
-        let first = lexemes(text(statement), prepared.dialect).next();
-        first.is_some_and(|first| first.is("INSERT") || first.is("REPLACE"))
-    };
-    let asks = |statement: &Statement| {
-        lexemes(text(statement), prepared.dialect).any(|lexeme| lexeme.is("LAST_INSERT_ID"))
-    };
-    let teller = finished.iter().rposition(inserts);
-    let asked = rest
-        .iter()
-        .position(|statement| inserts(statement) || asks(statement));
-    match (teller, asked) {
-        (Some(teller), Some(asked)) if asks(&rest[asked]) => {
-            lost(teller, "LAST_INSERT_ID()", asked)
-        }
-        _ => Ok(()),
-    }
 }
 
-fn variables(text: &str, dialect: Dialect) -> impl Iterator<Item = &str> {
-    lexemes(text, dialect)
-        .map(|lexeme| lexeme.text)
-        .filter(|text| text.starts_with('@') && !text.starts_with("@@"))
+/// How many statements of an attempt are finished: up to the first one that is
+/// missing, however many there are.
+pub(super) fn done(steps: &[StepRow]) -> usize {
+    (1..)
+        .zip(steps)
+        .take_while(|(n, row)| row.n == *n && row.state == "done")
+        .count()
+}
+
+/// The first finished statement, from 1, whose text is not the one that was
+/// run.
+fn edited(text: &str, statements: &[Statement], steps: &[StepRow]) -> Option<usize> {
+    steps
+        .iter()
+        .filter(|row| row.state == "done")
+        .find(|row| !is_unedited(text, statements, row))
+        .map(|row| usize::try_from(row.n).unwrap_or_default())
+}
+
+fn is_unedited(text: &str, statements: &[Statement], row: &StepRow) -> bool {
+    let index = usize::try_from(row.n).unwrap_or_default().checked_sub(1);
+    let now = index.and_then(|index| statements.get(index));
+    now.is_some_and(|now| Checksum::statement(&text[now.range.clone()]).to_string() == row.sha256)
+}
+
+/// What to run again on a new connection, before `rest` goes on.
+fn session_again<'t>(
+    text: &'t str,
+    finished: &[Statement],
+    rest: &[Statement],
+    dialect: Dialect,
+) -> Result<Vec<(usize, &'t str)>, Lost> {
+    let texts = |statements: &[Statement]| -> Vec<&'t str> {
+        let text = |statement: &Statement| &text[statement.range.clone()];
+        statements.iter().map(text).collect()
+    };
+    replay(&texts(finished), &texts(rest), dialect)
 }
 
 /// A new session does not have the old one's settings, and a table rebuilt
@@ -106,12 +82,35 @@ pub(super) fn restore_session(
     text: &str,
     finished: &[Statement],
 ) -> Result<(), (usize, StatementError)> {
-    for (index, statement) in finished.iter().enumerate() {
-        for setting in session_statements(&text[statement.range.clone()], backend.dialect()) {
-            backend
-                .run_unrecorded(setting)
-                .map_err(|error| (index, error))?;
+    if finished.is_empty() {
+        return Ok(());
+    }
+    // The rest tells which of the prepared statements are needed.
+    let script = Script::admit(text, backend.dialect(), RunMode::Steps);
+    let statements = script.map_or_else(|_| Vec::new(), |script| script.statements);
+    let rest = statements.get(finished.len()..).unwrap_or_default();
+    match session_again(text, finished, rest, backend.dialect()) {
+        Ok(again) => run_again(backend, &again),
+        // As `check` has told, where it was asked of the same rest.
+        Err(lost) => {
+            let message = format!("{} has ended with its session", lost.what);
+            let error = StatementError::Statement {
+                error: DatabaseError::other(message),
+                offset: None,
+            };
+            Err((lost.statement, error))
         }
+    }
+}
+
+fn run_again(
+    backend: &mut dyn Backend,
+    again: &[(usize, &str)],
+) -> Result<(), (usize, StatementError)> {
+    for (index, statement) in again {
+        backend
+            .run_unrecorded(statement)
+            .map_err(|error| (*index, error))?;
     }
     Ok(())
 }
@@ -148,14 +147,27 @@ pub(super) fn settle(
     let attempt = unfinished.attempt;
     let looking = || Error::database("cannot look into the statement in doubt");
     let steps = backend.read_steps(attempt).map_err(looking())?;
-    let before = steps
+    let row = steps
         .iter()
-        .find(|step| usize::try_from(step.n) == Ok(statement))
-        .and_then(|step| step.fingerprint.as_deref());
-    // The question was asked in the file's own session.
-    if restore_session(backend, &text, &script.statements[..index]).is_err() {
+        .find(|step| usize::try_from(step.n) == Ok(statement));
+    // What the file says now is not what was run: whose answer would it be?
+    let Some(row) = row.filter(|row| is_unedited(&text, &script.statements, row)) else {
+        return Ok(false);
+    };
+    if edited(&text, &script.statements, &steps).is_some() {
         return Ok(false);
     }
+    // The question was asked in the file's own session. What comes after the
+    // statement may need more of it, and is told so once this one is settled.
+    let (finished, asked) = (&script.statements[..index], std::slice::from_ref(in_doubt));
+    let Ok(again) = session_again(&text, finished, asked, backend.dialect()) else {
+        return Ok(false);
+    };
+    if run_again(backend, &again).is_err() {
+        backend.reset_session().map_err(looking())?;
+        return Ok(false);
+    }
+    let before = row.fingerprint.as_deref();
     let settled = backend.settle(&text[in_doubt.range.clone()], before);
     backend.reset_session().map_err(looking())?;
     let sql = match settled.map_err(looking())? {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use migrate_core::Checksum;
-use migrate_core::{Direction, StatementKind, Step};
+use migrate_core::{Direction, Statement, StatementKind, Step, assigns_variables};
 
 use super::prepare::Prepared;
 use super::resume;
@@ -26,6 +26,8 @@ const LARGEST_GROUP: usize = 256 * 1024;
 enum Way {
     /// Both are one transaction.
     Recorded,
+    /// The same for a block of several.
+    Block,
     /// Recorded as begun before, and as done with the next write.
     Alone,
 }
@@ -40,6 +42,9 @@ struct Attempt<'a> {
     due: String,
     /// The statement (from 1) whose end is due.
     finished: Option<usize>,
+    began: Instant,
+    /// Whether the last statement has taken the end along.
+    ended: bool,
 }
 
 /// Runs a migration by its steps, from where an earlier attempt stopped.
@@ -62,7 +67,8 @@ pub(super) fn run(
             let due = backend
                 .store()
                 .resume_attempt(resume.attempt, &work.attempt());
-            (resume.attempt, resume.done, due)
+            let done = resume::done(&steps);
+            (resume.attempt, done, due)
         }
         None => {
             let work = prepared.work(step, options);
@@ -79,10 +85,12 @@ pub(super) fn run(
         id,
         due,
         finished: None,
+        began,
+        ended: false,
     };
     let ran = attempt
         .statements(done, options, tell)
-        .and_then(|()| attempt.finish(began));
+        .and_then(|()| attempt.finish());
     let reset = attempt
         .backend
         .reset_session()
@@ -126,7 +134,7 @@ impl Attempt<'_> {
                 {
                     singly = end;
                 }
-                Err(error) => return Err(self.failed(at + 1, at, &error)),
+                Err(error) => return Err(self.failed(at..end, at, &error)),
             }
         }
         Ok(())
@@ -135,7 +143,7 @@ impl Attempt<'_> {
     fn restore_session(&mut self, done: usize) -> Result<(), Error> {
         let finished = &self.prepared.script.statements[..done];
         resume::restore_session(self.backend, &self.prepared.text, finished)
-            .map_err(|(index, error)| self.failed(index + 1, done, &error))
+            .map_err(|(index, error)| self.not_restored(index, done, &error))
     }
 
     /// The end of the statements from `at` on that share a transaction: rows
@@ -151,10 +159,18 @@ impl Attempt<'_> {
             .take(LONGEST_GROUP)
             .take_while(|statement| {
                 bytes += statement.range.len();
-                statement.kind == StatementKind::Dml && bytes <= LARGEST_GROUP
+                statement.kind == StatementKind::Dml
+                    && bytes <= LARGEST_GROUP
+                    // Run a second time, it would begin with other values.
+                    && !self.assigns(statement)
             })
             .count();
         at + group.max(1)
+    }
+
+    fn assigns(&self, statement: &Statement) -> bool {
+        let text = &self.prepared.text[statement.range.clone()];
+        assigns_variables(text, self.prepared.dialect)
     }
 
     /// Runs the statements of `range` (from 0): one, or a group.
@@ -169,13 +185,22 @@ impl Attempt<'_> {
         let checksum = |index: usize| Checksum::statement(of(index));
         let (first, number) = (of(range.start), range.start + 1);
         let store = self.backend.store();
-        let records = range
+        let mut records = range
             .clone()
             .map(|index| store.record_step(self.id, index + 1, checksum(index)))
             .collect::<String>();
+        // What an older server skips as a comment takes nothing behind it.
+        let ends = range.end == statements.len()
+            && self.backend.takes_the_end_along()
+            && !first.starts_with("/*");
+        if ends {
+            records += &self.end(None, &store.with_statement(self.began.elapsed()));
+        }
         if range.len() > 1 {
             let joined = range.map(of).collect::<Vec<_>>().join(";\n");
-            return self.send(Way::Recorded, &joined, &records, options, tell);
+            self.send(Way::Recorded, &joined, &records, options, tell)?;
+            self.ended = ends;
+            return Ok(());
         }
         self.backend.heal(first)?;
         let within = match statements[range.start].kind {
@@ -184,15 +209,14 @@ impl Attempt<'_> {
             StatementKind::Alone => None,
         };
         if let Some(within) = within {
-            return self
-                .send(
-                    Way::Recorded,
-                    &first[within.clone()],
-                    &records,
-                    options,
-                    tell,
-                )
-                .map_err(|error| error.moved_by(within.start));
+            let way = match statements[range.start].kind {
+                StatementKind::Block => Way::Block,
+                StatementKind::Dml | StatementKind::Ddl | StatementKind::Alone => Way::Recorded,
+            };
+            self.send(way, &first[within.clone()], &records, options, tell)
+                .map_err(|error| error.moved_by(within.start))?;
+            self.ended = ends;
+            return Ok(());
         }
         let fingerprint = self.backend.fingerprint(first);
         let finished = self.finished.take();
@@ -203,8 +227,15 @@ impl Attempt<'_> {
             fingerprint.as_deref(),
             finished,
         );
-        self.send(Way::Alone, first, "", options, tell)?;
-        self.finished = Some(number);
+        let end = if ends {
+            let duration = self.backend.store().with_statement(self.began.elapsed());
+            self.end(Some(number), &duration)
+        } else {
+            String::new()
+        };
+        self.send(Way::Alone, first, &end, options, tell)?;
+        self.ended = ends;
+        self.finished = (!ends).then_some(number);
         Ok(())
     }
 
@@ -227,10 +258,12 @@ impl Attempt<'_> {
         tell: &dyn Fn(Event<'_>),
     ) -> Result<(), StatementError> {
         let mut before = self.take_due();
+        let repeatable = !assigns_variables(statement, self.prepared.dialect);
         for tries in 0..LOCK_TRIES {
             let recorded = Recorded {
                 before: &before,
                 statement,
+                is_block: way == Way::Block,
                 after,
                 lock_timeout: lock_timeout(self.prepared.lock_timeout, tries),
                 longest_lock_timeout: self.prepared.lock_timeout,
@@ -238,11 +271,12 @@ impl Attempt<'_> {
                 interrupt: &options.interrupt,
             };
             let outcome = match way {
-                Way::Recorded => self.backend.run_recorded(&recorded)?,
+                Way::Recorded | Way::Block => self.backend.run_recorded(&recorded)?,
                 Way::Alone => self.backend.run_alone(&recorded)?,
             };
             match outcome {
-                Outcome::LockTimeout { .. } => {}
+                Outcome::LockTimeout { .. } if repeatable => {}
+                Outcome::LockTimeout { .. } => break,
                 Outcome::Done | Outcome::Busy | Outcome::Elsewhere => return Ok(()),
             }
             before.clear();
@@ -260,21 +294,26 @@ impl Attempt<'_> {
         })
     }
 
-    fn finish(&mut self, began: Instant) -> Result<(), Error> {
+    /// The writes that end the attempt, and with it its statement `finished`.
+    fn end(&self, finished: Option<usize>, duration_us: &str) -> String {
         let store = self.backend.store();
         let history = match self.step.direction {
             Direction::Up => store.insert_history(&self.step.version),
             Direction::Down => format!("{};\n", store.delete_history(&self.step.version)),
         };
         let total = self.prepared.script.statements.len();
-        let end = store.finish_attempt(
-            self.id,
-            &self.step.version,
-            total,
-            began.elapsed().as_micros(),
-            self.finished.take(),
-        );
-        let sql = format!("{}{history}{end}", self.take_due());
+        let version = &self.step.version;
+        history + &store.finish_attempt(self.id, version, total, duration_us, finished)
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        if self.ended {
+            return Ok(());
+        }
+        let duration = self.began.elapsed().as_micros().to_string();
+        let finished = self.finished.take();
+        let end = self.end(finished, &duration);
+        let sql = self.take_due() + &end;
         self.backend
             .write(&sql)
             .map_err(|error| self.recording(error))
@@ -288,32 +327,66 @@ impl Attempt<'_> {
         }
     }
 
-    /// Records that statement `n` failed and says where.
-    fn failed(&mut self, n: usize, done: usize, failed: &StatementError) -> Error {
+    /// A setting that an earlier run made cannot be made again: nothing is run,
+    /// and what is recorded stays.
+    fn not_restored(&self, index: usize, done: usize, failed: &StatementError) -> Error {
         let (error, offset) = match failed {
-            StatementError::Statement { error, offset } => (error, offset),
+            StatementError::Statement { error, offset }
+            | StatementError::Partial { error, offset } => (error, offset.unwrap_or_default()),
+            StatementError::Record(error) => return self.recording(error.clone()),
+        };
+        let start = self.prepared.script.statements[index].range.start;
+        self.prepared.failure(
+            self.step,
+            Some(index),
+            Some(word_at(&self.prepared.text, start + offset)),
+            format!("cannot be run again to resume: {}", error.message),
+            Remains::Statements(done),
+        )
+    }
+
+    /// Records that the statements of `range` (from 0) failed and says where.
+    fn failed(&mut self, range: Range<usize>, done: usize, failed: &StatementError) -> Error {
+        let (error, offset, stays) = match failed {
+            StatementError::Statement { error, offset } => (error, offset, false),
+            StatementError::Partial { error, offset } => (error, offset, true),
             StatementError::Record(error) => return self.recording(error.clone()),
         };
         if error.kind == DatabaseErrorKind::Closed || self.backend.is_lock_lost(error) {
             return self.recording(error.clone());
         }
         let store = self.backend.store();
-        let forget = store.forget_step(self.id, n);
-        let fail = store.fail_attempt(self.id, &error.message);
-        let sql = format!("{}{forget}{fail}", self.take_due());
+        let number = range.start + 1;
+        let (writes, remains) = if stays {
+            // A part of them took effect, and only a person can tell which.
+            let begun = range.clone().map(|index| {
+                let text =
+                    &self.prepared.text[self.prepared.script.statements[index].range.clone()];
+                store.begin_step(self.id, index + 1, Checksum::statement(text), None, None)
+            });
+            let last = range.end;
+            (begun.collect(), Remains::InDoubt { done, last })
+        } else {
+            let forget = store.forget_step(self.id, number);
+            let fail = store.fail_attempt(self.id, &error.message);
+            (forget + &fail, Remains::Statements(done))
+        };
+        let sql = self.take_due() + &writes;
         if let Err(error) = self.backend.write(&sql) {
             return self.recording(error);
         }
-        let statement = self.prepared.script.statements[n - 1].range.clone();
-        let range = match offset {
-            Some(offset) => word_at(&self.prepared.text, statement.start + offset),
-            None => first_line(&self.prepared.text, &statement),
+        let statement = self.prepared.script.statements[range.start].range.clone();
+        let place = match offset {
+            // In a group nobody knows which it was.
+            Some(offset) if range.len() == 1 => {
+                word_at(&self.prepared.text, statement.start + offset)
+            }
+            _ => first_line(&self.prepared.text, &statement),
         };
-        let remains = Remains::Statements(done);
         self.prepared.failure(
             self.step,
-            Some(n - 1),
-            Some(range),
+            Some(range.start),
+            Some(place),
             error.message.clone(),
             remains,
         )

@@ -29,6 +29,10 @@ fn a_scheme_names_its_dialect_and_a_driver_is_dropped() {
         ("sqlite:a:b@c.db", Dialect::Sqlite, "a:b@c.db"),
         ("/a:b@c.db", Dialect::Sqlite, "/a:b@c.db"),
         ("a/user=x.db", Dialect::Sqlite, "a/user=x.db"),
+        ("a;b=c.db", Dialect::Sqlite, "a;b=c.db"),
+        ("my sql -p.db", Dialect::Sqlite, "my sql -p.db"),
+        ("data/mysql", Dialect::Sqlite, "data/mysql"),
+        ("sqlite:mysql -pcanary", Dialect::Sqlite, "mysql -pcanary"),
     ] {
         assert_eq!(
             (url(text).dialect(), url(text).expose()),
@@ -62,6 +66,24 @@ fn what_is_no_url_is_refused_without_repeating_it() {
         ("application_name=x service=s", UrlError::KeyValue),
         ("a b password=canary", UrlError::KeyValue),
         ("host=h password=a://canary@b", UrlError::KeyValue),
+        (
+            "Server=127.0.0.1;Uid=root;Pwd=canary;Database=x",
+            UrlError::KeyValue,
+        ),
+        ("user id=root;pwd=canary", UrlError::KeyValue),
+        ("USER  ID = canary", UrlError::KeyValue),
+        (
+            "Data Source=h; User ID=u; Password=canary",
+            UrlError::KeyValue,
+        ),
+        ("server=canary.example", UrlError::KeyValue),
+        ("MYSQL_PWD=canary mysql -u root", UrlError::KeyValue),
+        ("PGPASSWORD=canary psql d", UrlError::KeyValue),
+        ("mysql -uroot -pcanary db", UrlError::CommandLine),
+        (
+            "sudo /usr/bin/mariadb --password canary",
+            UrlError::CommandLine,
+        ),
         ("postgres://u:canary?x@h/d", UrlError::Password),
         ("postgres://u:canary#x@h/d", UrlError::Password),
         ("postgres://u:can@ary@h/d", UrlError::Password),
@@ -235,6 +257,32 @@ fn the_parts_of_a_url_are_those_that_libpq_reads() {
         url("postgres://h/a@b").database_name().as_deref(),
         Some("a@b")
     );
+}
+
+#[test]
+fn a_certificate_starts_where_a_file_of_sqlites_would() {
+    let root = Path::new("/work space");
+    for (text, client) in [
+        (
+            "mysql://h/d?ssl-ca=a%20b/ca.pem",
+            "mysql://h/d?ssl-ca=/work%20space/a%20b/ca.pem",
+        ),
+        (
+            "mysql://u:p@h/d?charset=utf8&SSL_CERT=c.pem&sslKey=../k%26.pem&",
+            "mysql://u:p@h/d?charset=utf8&SSL_CERT=/work%20space/c.pem&sslKey=/work%20space/../k%26.pem&",
+        ),
+        ("mysql://h/d?ssl-ca=/ca.pem", "mysql://h/d?ssl-ca=/ca.pem"),
+        ("mysql://h/d?ssl-ca=", "mysql://h/d?ssl-ca="),
+        ("mysql://h/d?socket=s", "mysql://h/d?socket=s"),
+        ("mysql://h/d", "mysql://h/d"),
+        // libpq reads its own.
+        (
+            "postgres://h/d?sslcert=c.pem",
+            "postgresql://h/d?sslcert=c.pem",
+        ),
+    ] {
+        assert_eq!(url(text).resolve_from(root).expose(), client, "{text}");
+    }
 }
 
 #[test]

@@ -3,13 +3,14 @@
 //! transaction with its record; the catalogue knows whether it took effect.
 //! Reads the statement's text alone, and asks nothing itself.
 
+mod alter;
 mod question;
 mod words;
 
 use migrate_core::{Dialect, under_settings};
 
 use crate::backend::Settled;
-use question::{Object, Question};
+use question::{Object, PartKind, Question};
 use words::{Name, Words};
 
 /// How to tell afterwards what became of a statement.
@@ -116,10 +117,8 @@ fn create(words: &mut Words<'_>) -> Option<Answer> {
     let object = match kind.as_str() {
         "INDEX" => {
             words.find_one_of("ON")?;
-            Object::Index {
-                table: words.name()?,
-                index: name.alone()?,
-            }
+            let index = [PartKind::Index.named(name.alone()?)];
+            return Some(Answer::Ask(Question::parts(&words.name()?, &index, &[])));
         }
         "TRIGGER" => {
             words.find_one_of("ON")?;
@@ -153,10 +152,9 @@ fn drop_object(words: &mut Words<'_>) -> Option<Answer> {
     }
     let objects = match kind.as_str() {
         "INDEX" => {
-            let index = words.name()?.alone()?;
+            let index = [PartKind::Index.named(words.name()?.alone()?)];
             words.find_one_of("ON")?;
-            let table = words.name()?;
-            vec![Object::Index { table, index }]
+            return Some(Answer::Ask(Question::parts(&words.name()?, &[], &index)));
         }
         "TRIGGER" => vec![Object::Trigger {
             name: words.name()?,
@@ -190,7 +188,7 @@ fn alter(words: &mut Words<'_>) -> Option<Answer> {
     )?;
     words.eat("IF EXISTS");
     match kind.as_str() {
-        "TABLE" => alter_table(words),
+        "TABLE" => alter::alter_table(words),
         "VIEW" | "PROCEDURE" | "FUNCTION" | "SERVER" => Some(Answer::Repeat),
         "EVENT" => {
             let name = words.name()?;
@@ -212,58 +210,6 @@ fn alter(words: &mut Words<'_>) -> Option<Answer> {
         "SEQUENCE" | "DATABASE" | "SCHEMA" | "USER" => Some(Answer::Repeat),
         _ => None,
     }
-}
-
-/// Where the definition is what it was before, the statement has not run, or
-/// changes nothing that can be seen (FORCE, AUTO_INCREMENT = n, the same
-/// ENGINE): it is run again. Unless that is not what running it once does.
-fn alter_table(words: &mut Words<'_>) -> Option<Answer> {
-    const UNSEEN: [&str; 8] = [
-        "DISCARD",
-        "IMPORT",
-        "EXCHANGE",
-        "TRUNCATE",
-        "ADD PERIOD",
-        "DROP PERIOD",
-        "SECONDARY_LOAD",
-        "SECONDARY_UNLOAD",
-    ];
-    let table = words.name()?;
-    if words.eat("WAIT") {
-        words.skip();
-    } else {
-        words.eat("NOWAIT");
-    }
-    let clauses = words.clauses();
-    let unseen = clauses
-        .iter()
-        .any(|clause| UNSEEN.iter().any(|phrase| clause.clone().eat(phrase)));
-    // A column that is made anew has lost its values a second time.
-    let anew = clauses.iter().any(|clause| {
-        dropped_column(clause.clone()).is_some_and(|column| {
-            clauses.iter().any(|other| {
-                let adds = other.clone().eats_one_of("ADD CHANGE RENAME");
-                adds && other.mentions(&column)
-            })
-        })
-    });
-    if unseen || anew {
-        return None;
-    }
-    Some(Answer::Ask(Question::definition(&table)))
-}
-
-fn dropped_column(mut clause: Words<'_>) -> Option<String> {
-    if !clause.eat("DROP") {
-        return None;
-    }
-    let column = clause.eat("COLUMN");
-    let other = "INDEX KEY PRIMARY FOREIGN CONSTRAINT CHECK PARTITION SYSTEM";
-    if !column && clause.eats_one_of(other) {
-        return None;
-    }
-    clause.eat("IF EXISTS");
-    clause.name()?.alone()
 }
 
 fn rename(words: &mut Words<'_>) -> Option<Answer> {

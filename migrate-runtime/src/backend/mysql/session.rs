@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Nullable, Text};
-use migrate_core::{Dialect, lexemes};
+use migrate_core::{Dialect, Lexeme, lexemes};
 
+use super::settings::{self, Setting};
 use crate::backend::Recorded;
 use crate::quote::{identifier, literal};
 
@@ -35,8 +36,11 @@ pub(super) struct Session {
     pub(super) lock: String,
     pub(super) read_only: bool,
     connection: i64,
+    largest_packet: usize,
     /// Whether the file at work may have changed settings.
     touched: bool,
+    /// Those that it has, beside the ones that are always put back.
+    changed: Vec<Setting>,
     /// Whether one has done so that is at its end.
     stale: bool,
     /// Those in effect, as long as no file can have changed them.
@@ -61,6 +65,8 @@ pub(super) struct SessionRow {
     connection: i64,
     #[diesel(sql_type = BigInt)]
     read_only: i64,
+    #[diesel(sql_type = BigInt)]
+    largest_packet: i64,
     #[diesel(sql_type = Nullable<BigInt>)]
     locked: Option<i64>,
 }
@@ -82,6 +88,7 @@ pub(super) fn query(history_table: &str) -> String {
     format!(
         "SELECT CAST(DATABASE() AS CHAR) AS database_name, CAST({name} AS CHAR) AS lock_name, \
          CAST(CONNECTION_ID() AS SIGNED) AS connection, CAST(@@GLOBAL.read_only AS SIGNED) AS read_only, \
+         CAST(@@max_allowed_packet AS SIGNED) AS largest_packet, \
          CAST(GET_LOCK({name}, 1) AS SIGNED) AS locked"
     )
 }
@@ -104,7 +111,9 @@ impl Session {
             lock: row.lock_name,
             read_only: row.read_only != 0,
             connection: row.connection,
+            largest_packet: usize::try_from(row.largest_packet).unwrap_or(usize::MAX),
             touched: false,
+            changed: Vec::new(),
             stale: false,
             timeouts: None,
         })
@@ -115,13 +124,27 @@ impl Session {
         self.stale
     }
 
-    /// Notes that a file's statement is run.
-    pub(super) fn runs(&mut self, statement: &str) {
+    /// What notes, before a file's statement is run, the settings that it is
+    /// going to change.
+    pub(super) fn runs(&mut self, statement: &str) -> String {
         const SET_NOTHING: &str = "CREATE|ALTER|DROP|RENAME|TRUNCATE|INSERT|UPDATE|DELETE|REPLACE";
-        let first = lexemes(statement, Dialect::MySql).next();
-        let leaves_it =
-            first.is_some_and(|first| SET_NOTHING.split('|').any(|word| first.is(word)));
+        let lexemes: Vec<Lexeme<'_>> = lexemes(statement, Dialect::MySql).collect();
+        let leaves_it = lexemes
+            .first()
+            .is_some_and(|first| SET_NOTHING.split('|').any(|word| first.is(word)));
         self.touched |= !leaves_it;
+        let mut noted = Vec::new();
+        for setting in settings::changed_by(&lexemes) {
+            if PUT_BACK.contains(&&*setting.name) || self.changed.contains(&setting) {
+                continue;
+            }
+            noted.extend(setting.note());
+            self.changed.push(setting);
+        }
+        if noted.is_empty() {
+            return String::new();
+        }
+        format!("SET {};\n", noted.join(", "))
     }
 
     /// A file has come to its end.
@@ -143,6 +166,7 @@ impl Session {
         let stale = std::mem::take(&mut self.stale);
         if stale {
             settings.extend(PUT_BACK.map(|name| format!("SESSION {name} = @cargo_migrate_{name}")));
+            settings.extend(self.changed.drain(..).map(|setting| setting.put_back()));
         }
         if let Some(timeouts) = timeouts.filter(|new| self.timeouts.as_ref() != Some(new)) {
             settings.push(timeouts.settings());
@@ -160,6 +184,11 @@ impl Session {
         format!("SET {};\n{back}", settings.join(", "))
     }
 
+    /// What the server takes at once, in bytes.
+    pub(super) fn largest_packet(&self) -> usize {
+        self.largest_packet
+    }
+
     pub(super) fn release(&self) -> String {
         format!(
             "SELECT RELEASE_LOCK({})",
@@ -167,12 +196,15 @@ impl Session {
         )
     }
 
-    /// What another connection sends to stop the running statement.
-    pub(super) fn cancellation(&self) -> String {
-        format!("KILL QUERY {}", self.connection)
+    /// What another connection sends to stop the running statement, and then
+    /// whatever it is that has not stopped.
+    pub(super) fn cancellation(&self) -> [String; 2] {
+        let id = self.connection;
+        [format!("KILL QUERY {id}"), format!("KILL CONNECTION {id}")]
     }
 
-    /// Notes what is set, and makes the session ours: the language that
+    /// Ends a transaction that a server without autocommit has begun with our
+    /// first look, notes what is set, and makes the session ours: the language that
     /// [`super::place`] reads, and an end to a runner that has fallen silent.
     pub(super) fn enter() -> String {
         let noted: Vec<String> = PUT_BACK
@@ -180,7 +212,7 @@ impl Session {
             .map(|name| format!("@cargo_migrate_{name} = @@SESSION.{name}"))
             .collect();
         format!(
-            "SET {};\nSET SESSION lc_messages = 'en_US', SESSION wait_timeout = 120",
+            "SET SESSION autocommit = 1;\nSET {};\nSET SESSION lc_messages = 'en_US', SESSION wait_timeout = 120",
             noted.join(", ")
         )
     }

@@ -14,11 +14,9 @@ const KNOWN: &str = "known are `ssl-mode`, `ssl-ca`, `ssl-cert`, `ssl-key`, `soc
      TLS is had by `ssl-mode=REQUIRED`, `VERIFY_CA` or `VERIFY_IDENTITY`";
 const MODES: &str = "DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY";
 
-/// What other programs want to know, and what is so in any case here: we
-/// speak utf8mb4 in UTC, and have one connection.
-const IGNORED: [&str; 14] = [
-    "charset",
-    "collation",
+/// What other programs want to know of pools and caches: we have one
+/// connection.
+const IGNORED: [&str; 10] = [
     "connectionlimit",
     "maxconnections",
     "minconnections",
@@ -26,11 +24,9 @@ const IGNORED: [&str; 14] = [
     "poolmin",
     "poolsize",
     "pooltimeout",
-    "servertimezone",
     "statementcachecapacity",
     "statementcachesize",
     "stmtcachesize",
-    "timezone",
 ];
 
 /// What is to be known of the process and its machine.
@@ -113,9 +109,18 @@ pub(super) fn read(url: &DatabaseUrl, around: Surroundings) -> Result<Options, U
         (Some(_), None) => return Err(incomplete("ssl-cert", "ssl-key")),
         (None, Some(_)) => return Err(incomplete("ssl-key", "ssl-cert")),
     };
+    match asked.mode {
+        Some(Mode::Disabled) if authority.is_some() => return Err(idle("ssl-ca", "DISABLED")),
+        Some(Mode::Disabled) if identity.is_some() => return Err(idle("ssl-cert", "DISABLED")),
+        Some(Mode::Preferred) if authority.is_some() => return Err(idle("ssl-ca", "PREFERRED")),
+        Some(Mode::Required) if authority.is_some() => return Err(idle("ssl-ca", "REQUIRED")),
+        _ => {}
+    }
     let implied = authority.as_ref().map(|_| Mode::VerifyCa);
     let mode = asked.mode.or(implied);
-    let place = place(url, around.socket, mode)?;
+    // A certificate is shown in TLS alone.
+    let wants_tls = mode.is_some_and(|mode| mode >= Mode::Required) || identity.is_some();
+    let place = place(url, around.socket, wants_tls)?;
     // On this machine nobody listens in between.
     let default = if place.is_here() && identity.is_none() {
         Mode::Disabled
@@ -167,6 +172,8 @@ impl Asked {
                 "connecttimeout" => asked.timeout = seconds(&value)?,
                 // Its place is where the host's is.
                 "socket" | "unixsocket" => {}
+                "charset" | "collation" => utf8(&key, &value)?,
+                "timezone" | "servertimezone" => utc(&key, &value)?,
                 plain if IGNORED.contains(&plain) => {}
                 _ => return Err(unknown(&key)),
             }
@@ -219,15 +226,10 @@ impl std::fmt::Display for Place {
 
 /// Where to connect to: as with MySQL's own clients, this machine means its
 /// socket where no port is named.
-fn place(
-    url: &DatabaseUrl,
-    default: Option<PathBuf>,
-    mode: Option<Mode>,
-) -> Result<Place, Unusable> {
-    let wants_tls = mode.is_some_and(|mode| mode >= Mode::Required);
+fn place(url: &DatabaseUrl, default: Option<PathBuf>, wants_tls: bool) -> Result<Place, Unusable> {
     if let Some(path) = url.socket() {
         if wants_tls {
-            let help = "leave `ssl-mode` and `ssl-ca` out, as nobody listens in between, or name the host in the place of the socket";
+            let help = "leave `ssl-mode`, `ssl-ca` and `ssl-cert` out, as nobody listens in between, or name the host in the place of the socket";
             return Err(Unusable::new("TLS is not to be had over a socket", help));
         }
         return Ok(Place::Socket(path.into()));
@@ -280,6 +282,50 @@ fn seconds(value: &str) -> Result<Duration, Unusable> {
             "expected a whole number of seconds, such as `connect-timeout=30`",
         )),
     }
+}
+
+/// The session's text is utf8mb4 whatever is asked for; its older names are
+/// taken for what they mean.
+fn utf8(key: &str, value: &str) -> Result<(), Unusable> {
+    let named = value.to_ascii_lowercase().replace("utf-8", "utf8");
+    let is_utf8 = |name: &str| {
+        let set = name.split('_').next();
+        set.is_some_and(|set| ["utf8mb4", "utf8mb3", "utf8"].contains(&set))
+    };
+    // Some drivers take a list, and the first that the server has.
+    if named.split(',').all(is_utf8) {
+        return Ok(());
+    }
+    Err(Unusable::new(
+        format!("its `{key}` is not utf8mb4, which every session has here"),
+        "leave it out; for one file, `SET NAMES` in the file, whose text is UTF-8 all the same",
+    ))
+}
+
+fn utc(key: &str, value: &str) -> Result<(), Unusable> {
+    let named = value.trim_matches('\'').to_ascii_uppercase();
+    if ["UTC", "ETC/UTC", "GMT", "Z", "+00:00", "-00:00"].contains(&&*named) {
+        return Ok(());
+    }
+    Err(Unusable::new(
+        format!("its `{key}` is not UTC, which every session has here"),
+        "leave it out; for one file, `SET time_zone = '…'` in the file",
+    ))
+}
+
+/// Refuses what would be read as a protection and is none.
+fn idle(parameter: &str, mode: &str) -> Unusable {
+    Unusable::new(
+        format!("its `{parameter}` does nothing with `ssl-mode={mode}`"),
+        match parameter {
+            "ssl-ca" => {
+                "`ssl-mode=VERIFY_CA`, or no `ssl-mode`, checks the server by it; without `ssl-ca` any server is trusted"
+            }
+            _ => {
+                "`ssl-mode=REQUIRED` shows it to the server; else leave `ssl-cert` and `ssl-key` out"
+            }
+        },
+    )
 }
 
 fn incomplete(given: &str, missing: &str) -> Unusable {

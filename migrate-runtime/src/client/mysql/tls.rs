@@ -45,7 +45,7 @@ pub(super) fn settings(tls: &Tls) -> Result<Option<SslOpts>, Unusable> {
 /// A file's bytes, provided that it holds such a thing in PEM, or is no PEM.
 fn file(option: &str, path: &Path, label: &str) -> Result<Vec<u8>, Unusable> {
     let shown = path.display();
-    let help = format!("`{option}` is a file in PEM; its path starts from the working directory");
+    let help = format!("`{option}` is a file in PEM");
     let bytes = std::fs::read(path)
         .map_err(|error| Unusable::new(format!("`{option}` {shown}: {error}"), &*help))?;
     let Ok(text) = std::str::from_utf8(&bytes) else {

@@ -3,8 +3,11 @@
 //! limit or collation of a session; where the server itself shows a
 //! definition by the session's settings, the answer says by which.
 
+use migrate_core::Dialect;
+
 use super::words::Name;
 use crate::backend::Settled;
+use crate::quote;
 
 /// As many objects as the answer's record has place for.
 const MAX_OBJECTS: usize = 32;
@@ -18,10 +21,6 @@ pub(super) enum Object {
     Function(Name),
     Event(Name),
     Database(String),
-    Index {
-        table: Name,
-        index: String,
-    },
     /// With its table where that is known: the server then looks at no other.
     Trigger {
         name: Name,
@@ -29,13 +28,29 @@ pub(super) enum Object {
     },
 }
 
+/// Something of a table's that has a name.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) kind: PartKind,
+    pub(super) name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PartKind {
+    Column,
+    Index,
+    ForeignKey,
+    Check,
+    /// Of whatever kind.
+    Constraint,
+}
+
 /// A scalar SQL expression, and how to read its answers: at most 64 ASCII
 /// characters each, `<session>:<state>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Question {
     expression: String,
-    /// The state once the statement has taken effect; any other than before
-    /// if there is none.
+    /// The state once the statement has taken effect, if that is known.
     done: Option<String>,
 }
 
@@ -62,8 +77,9 @@ impl Question {
         match &self.done {
             _ if session != session_now => Settled::Unknown,
             _ if now == before => Settled::Repeat,
-            Some(done) if now != *done => Settled::Unknown,
-            _ => Settled::Done,
+            Some(done) if now == *done => Settled::Done,
+            // Somebody may have changed it by hand.
+            Some(_) | None => Settled::Unknown,
         }
     }
 
@@ -73,16 +89,69 @@ impl Question {
             return None;
         }
         let found: Vec<String> = objects.iter().map(Object::state).collect();
-        let session = if objects.iter().any(Object::is_in_current_schema) {
-            text(&format!("CRC32({})", text("DATABASE()")))
-        } else {
-            mark('0')
-        };
+        let unqualified = objects.iter().any(Object::is_in_current_schema);
         let state = done.iter().map(|&there| if there { '1' } else { '0' });
         Some(Self {
-            expression: format!("CONCAT({session},{},{})", mark(':'), found.join(",")),
+            expression: format!("CONCAT({},':',{})", session(unqualified), found.join(",")),
             done: Some(state.collect()),
         })
+    }
+
+    /// How many of the parts are there, of those that will be once it is done
+    /// and of those that won't.
+    pub(super) fn parts(table: &Name, there: &[Part], gone: &[Part]) -> Self {
+        let of_table = condition("TABLE_SCHEMA", "TABLE_NAME", table);
+        let count = |kind, parts: &[Part]| {
+            let names: Vec<String> = parts
+                .iter()
+                .filter(|part| part.kind == kind)
+                .map(|part| literal(&part.name))
+                .collect();
+            let found = format!("{} IN({})", kind.name_condition(), names.join(","));
+            (!names.is_empty()).then_some((found, names.len()))
+        };
+        let both = |kind| {
+            let gone = count(kind, gone).map(|(found, _)| (found, 0));
+            count(kind, there).into_iter().chain(gone)
+        };
+        // Every table has a column: of one without, that can't be looked at,
+        // these views have no rows.
+        let (columns, mut done): (Vec<_>, Vec<_>) = both(PartKind::Column)
+            .map(|(found, number)| (format!("SUM({found})"), number.to_string()))
+            .unzip();
+        let columns = match &columns[..] {
+            [] => {
+                done.push("1".to_owned());
+                "1".to_owned()
+            }
+            [count] => count.clone(),
+            counts => format!("CONCAT({})", counts.join(",'/',")),
+        };
+        let mut found = vec![select(
+            &format!("IF(COUNT(*),{columns},'?')"),
+            "COLUMNS",
+            &of_table,
+        )];
+        for kind in [
+            PartKind::Index,
+            PartKind::ForeignKey,
+            PartKind::Check,
+            PartKind::Constraint,
+        ] {
+            for (named, number) in both(kind) {
+                let condition = format!("{of_table} AND {named}");
+                found.push(select("COUNT(*)", kind.view(), &condition));
+                done.push(number.to_string());
+            }
+        }
+        Self {
+            expression: format!(
+                "CONCAT({},':',{})",
+                session(table.schema.is_none()),
+                found.join(",'/',")
+            ),
+            done: Some(done.join("/")),
+        }
     }
 
     /// All of a table's definition: columns, indexes, constraints, options
@@ -92,7 +161,7 @@ impl Question {
         let table_itself = select(
             &format!(
                 "CONCAT({},{})",
-                looked_at('+', '-'),
+                text(&looked_at("'+'", "'-'")),
                 sum(
                     "TABLE_TYPE ENGINE ROW_FORMAT TABLE_COLLATION CREATE_OPTIONS TABLE_COMMENT",
                     ""
@@ -173,6 +242,8 @@ impl Question {
             "@@sql_mode",
             "@@time_zone",
             "@@sql_quote_show_create",
+            "VERSION()",
+            "CURRENT_USER()",
         ]
         .map(quoted)
         .join(",");
@@ -198,7 +269,6 @@ impl Object {
             | Self::Procedure(name)
             | Self::Function(name)
             | Self::Event(name)
-            | Self::Index { table: name, .. }
             | Self::Trigger { name, .. } => name.schema.is_none(),
             Self::Database(_) => false,
         }
@@ -206,68 +276,95 @@ impl Object {
 
     /// One character: whether the object is there.
     fn state(&self) -> String {
-        let exists = |view: &str, condition: String| {
-            text(&format!(
-                "EXISTS(SELECT 1 FROM information_schema.{view} WHERE {condition})"
-            ))
-        };
-        // Of a table that can't be looked at these views have no rows.
-        let of_table = |table: &Name, exists: String| {
-            let table = select(
-                &looked_at('1', '0'),
-                "TABLES",
-                &condition("TABLE_SCHEMA", "TABLE_NAME", table),
-            );
-            let unknown = mark('?');
-            format!("IF({table} = {unknown},{unknown},{exists})")
-        };
+        let count = |view: &str, condition: String| select("COUNT(*)", view, &condition);
         let routine = |name: &Name, kind: &str| {
             let named = condition("ROUTINE_SCHEMA", "ROUTINE_NAME", name);
-            exists("ROUTINES", format!("{named} AND ROUTINE_TYPE = '{kind}'"))
+            count("ROUTINES", format!("{named} AND ROUTINE_TYPE='{kind}'"))
         };
         match self {
             Self::Table(name) => {
                 let named = condition("TABLE_SCHEMA", "TABLE_NAME", name);
                 // MariaDB shows those of the session since version 11.2.
-                let lasting = format!("{named} AND NOT TABLE_TYPE <=> 'TEMPORARY'");
-                select(&looked_at('1', '0'), "TABLES", &lasting)
+                let lasting = format!("{named} AND COALESCE(TABLE_TYPE,'.')<>'TEMPORARY'");
+                select(&looked_at("1", "0"), "TABLES", &lasting)
             }
             Self::Procedure(name) => routine(name, "PROCEDURE"),
             Self::Function(name) => routine(name, "FUNCTION"),
-            Self::Event(name) => exists("EVENTS", condition("EVENT_SCHEMA", "EVENT_NAME", name)),
-            Self::Database(name) => exists("SCHEMATA", format!("SCHEMA_NAME = {}", literal(name))),
-            Self::Index { table, index } => {
-                let named = condition("TABLE_SCHEMA", "TABLE_NAME", table);
-                let index = format!("{named} AND INDEX_NAME = {}", literal(index));
-                of_table(table, exists("STATISTICS", index))
-            }
+            Self::Event(name) => count("EVENTS", condition("EVENT_SCHEMA", "EVENT_NAME", name)),
+            Self::Database(name) => count("SCHEMATA", format!("SCHEMA_NAME={}", literal(name))),
             Self::Trigger { name, table } => {
                 let named = condition("EVENT_OBJECT_SCHEMA", "TRIGGER_NAME", name);
-                match table {
-                    None => exists("TRIGGERS", named),
-                    Some(table) => {
-                        let on = format!("{named} AND EVENT_OBJECT_TABLE = {}", literal(table));
-                        let table = Name {
-                            schema: name.schema.clone(),
-                            name: table.clone(),
-                        };
-                        of_table(&table, exists("TRIGGERS", on))
-                    }
-                }
+                let Some(table) = table else {
+                    return count("TRIGGERS", named);
+                };
+                let on = format!("{named} AND EVENT_OBJECT_TABLE={}", literal(table));
+                let table = Name {
+                    schema: name.schema.clone(),
+                    name: table.clone(),
+                };
+                select(
+                    &format!("IF(COUNT(*),{},'?')", count("TRIGGERS", on)),
+                    "COLUMNS",
+                    &condition("TABLE_SCHEMA", "TABLE_NAME", &table),
+                )
             }
         }
     }
 }
 
+impl Part {
+    /// Whether it may be the same for the server, whatever the case: a
+    /// constraint may be any of the others but a column.
+    pub(super) fn may_be(&self, other: &Self) -> bool {
+        let constrains = |this: &Self, other: &Self| {
+            this.kind == PartKind::Constraint && other.kind != PartKind::Column
+        };
+        let kinds = self.kind == other.kind || constrains(self, other) || constrains(other, self);
+        kinds && self.name.to_lowercase() == other.name.to_lowercase()
+    }
+}
+
+impl PartKind {
+    pub(super) fn named(self, name: String) -> Part {
+        Part { kind: self, name }
+    }
+
+    fn view(self) -> &'static str {
+        match self {
+            Self::Column => "COLUMNS",
+            Self::Index => "STATISTICS",
+            Self::ForeignKey | Self::Check | Self::Constraint => "TABLE_CONSTRAINTS",
+        }
+    }
+
+    /// What is true of one row for each, up to the name.
+    fn name_condition(self) -> &'static str {
+        match self {
+            Self::Column => "COLUMN_NAME",
+            Self::Index => "SEQ_IN_INDEX=1 AND INDEX_NAME",
+            Self::ForeignKey => "CONSTRAINT_TYPE='FOREIGN KEY' AND CONSTRAINT_NAME",
+            Self::Check => "CONSTRAINT_TYPE='CHECK' AND CONSTRAINT_NAME",
+            Self::Constraint => "CONSTRAINT_NAME",
+        }
+    }
+}
+
+/// Who asks, for not everybody sees everything, and in which database, if a
+/// name stands without one.
+fn session(unqualified: bool) -> &'static str {
+    // Both are in the catalogue's character set, whatever the session's.
+    if unqualified {
+        "(CRC32(CURRENT_USER())^CRC32(DATABASE()))"
+    } else {
+        "CRC32(CURRENT_USER())"
+    }
+}
+
 /// Whether there is a table, or `?` for one that is locked or broken: MariaDB
 /// then shows a row without an engine, and says why in a warning only.
-fn looked_at(there: char, absent: char) -> String {
-    format!(
-        "IFNULL(MAX(IF(ENGINE IS NULL AND NOT TABLE_TYPE <=> 'VIEW',{},{})),{})",
-        mark('?'),
-        mark(there),
-        mark(absent)
-    )
+fn looked_at(there: &str, absent: &str) -> String {
+    // The expressions do without NOT, which binds by sql_mode.
+    format!("COALESCE(MAX(IF(LENGTH(ENGINE) OR TABLE_TYPE='VIEW',{there},'?')),{absent})")
 }
 
 /// The rows of a catalogue's view as their number and a sum, whatever their
@@ -309,7 +406,7 @@ fn mark(character: char) -> String {
 
 fn condition(schema_column: &str, name_column: &str, name: &Name) -> String {
     format!(
-        "{schema_column} = {} AND {name_column} = {}",
+        "{schema_column}={} AND {name_column}={}",
         schema(name),
         literal(&name.name)
     )
@@ -321,9 +418,13 @@ fn schema(name: &Name) -> String {
         .map_or_else(|| "DATABASE()".to_owned(), literal)
 }
 
-/// A name as a literal of the character set that the catalogue has: were its
-/// column converted, the server would open every table to compare.
+/// A name as a literal that the server compares in the character set of the
+/// catalogue: were its column converted, every table would be opened for it.
 fn literal(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'$');
+    if name.bytes().all(plain) {
+        return quote::literal(Dialect::MySql, name);
+    }
     let hex: String = name.bytes().map(|byte| format!("{byte:02X}")).collect();
     format!("_utf8mb3 X'{hex}'")
 }

@@ -106,6 +106,11 @@ impl<'t> Words<'t> {
         Some(())
     }
 
+    /// Whether nothing is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest().is_empty()
+    }
+
     /// Whether the word is left.
     pub(super) fn has(&self, keyword: &str) -> bool {
         self.rest().iter().any(|lexeme| lexeme.is(keyword))
@@ -150,6 +155,28 @@ impl<'t> Words<'t> {
         Some(names)
     }
 
+    /// What stands between the parentheses that come next, cut at its commas.
+    pub(super) fn inside(&mut self) -> Option<Vec<Self>> {
+        if !self.eat_mark("(") {
+            return None;
+        }
+        let mut depth = 1_usize;
+        let end = self.rest().iter().position(|lexeme| {
+            match lexeme.text {
+                "(" => depth += 1,
+                ")" => depth -= 1,
+                _ => {}
+            }
+            depth == 0
+        })?;
+        let inside = Self {
+            lexemes: self.rest()[..end].to_vec(),
+            at: 0,
+        };
+        self.at += end + 1;
+        Some(inside.clauses())
+    }
+
     /// What is left, cut at the commas that stand in no parentheses.
     pub(super) fn clauses(&self) -> Vec<Self> {
         let mut depth = 0_usize;
@@ -173,6 +200,10 @@ impl<'t> Words<'t> {
 /// The identifier that a lexeme is, without its quotes.
 fn identifier(lexeme: &Lexeme<'_>) -> Option<String> {
     let text = lexeme.text;
+    // The catalogue's character set has none beyond, and nor has a name.
+    if text.chars().any(|c| c > '\u{FFFF}') {
+        return None;
+    }
     match lexeme.kind {
         TokenKind::Word => Some(text.to_owned()),
         // One that begins with a digit; with a dot it may be two of them.

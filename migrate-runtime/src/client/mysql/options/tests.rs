@@ -103,7 +103,10 @@ fn parameters_are_read_with_either_dash_and_in_any_case() {
     assert_eq!(options("mysql://h/d").timeout, Duration::from_secs(10));
     for (text, mode) in [
         ("mysql://h/d?ssl-ca=/ca", Mode::VerifyCa),
-        ("mysql://h/d?ssl-ca=/ca&ssl-mode=REQUIRED", Mode::Required),
+        (
+            "mysql://h/d?ssl-cert=/c&ssl-key=/k&ssl-mode=REQUIRED",
+            Mode::Required,
+        ),
         (
             "mysql://127.0.0.1/d?ssl-cert=/c&ssl-key=/k",
             Mode::Preferred,
@@ -112,6 +115,49 @@ fn parameters_are_read_with_either_dash_and_in_any_case() {
     ] {
         assert_eq!(options(text).tls.mode, mode, "{text}");
     }
+}
+
+#[test]
+fn what_would_do_nothing_is_refused() {
+    for (parameters, says) in [
+        ("ssl-ca=/x&ssl-mode=DISABLED", "`ssl-ca` does nothing"),
+        ("ssl-ca=/x&ssl-mode=PREFERRED", "`ssl-ca` does nothing"),
+        ("ssl-mode=REQUIRED&ssl-ca=/x", "`ssl-mode=REQUIRED`"),
+        (
+            "ssl-cert=/c&ssl-key=/k&ssl-mode=DISABLED",
+            "`ssl-cert` does nothing",
+        ),
+        (
+            "ssl-cert=/c&ssl-key=/k&socket=/s",
+            "TLS is not to be had over a socket",
+        ),
+        ("charset=latin1", "`charset` is not utf8mb4"),
+        ("charset=utf8mb4,latin1", "`charset` is not utf8mb4"),
+        ("charset=utf16", "`charset` is not utf8mb4"),
+        ("collation=latin1_bin", "`collation` is not utf8mb4"),
+        ("time_zone=Europe/Berlin", "`time_zone` is not UTC"),
+        ("timezone=%2B01:00", "`timezone` is not UTC"),
+        ("serverTimezone=SYSTEM", "`serverTimezone` is not UTC"),
+    ] {
+        let error = refused(&format!("mysql://u@h/d?{parameters}"));
+        assert!(error.message.contains(says), "{parameters}: {error:?}");
+    }
+    for parameters in [
+        "charset=utf8",
+        "charset=UTF-8",
+        "charset=utf8mb3",
+        "charset=utf8mb4,utf8",
+        "collation=utf8mb4_unicode_ci",
+        "time_zone=%27%2B00:00%27",
+        "timezone=Z",
+        "serverTimezone=utc",
+        "ssl-ca=/x&ssl-mode=VERIFY_CA",
+    ] {
+        options(&format!("mysql://u@h/d?{parameters}"));
+    }
+    // It is for TLS, which a socket has not.
+    let made = options("mysql:///d?ssl-cert=/c&ssl-key=/k");
+    assert_eq!(made.place, tcp("127.0.0.1", 3306));
 }
 
 #[test]
