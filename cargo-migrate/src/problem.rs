@@ -6,6 +6,7 @@ mod catalog;
 mod fold;
 mod from;
 mod plan;
+mod remedy;
 
 use std::fmt;
 use std::ops::Range;

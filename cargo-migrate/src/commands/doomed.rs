@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use migrate_core::Dialect;
-use migrate_runtime::{Access, Dropped, Migrator, drop_database};
+use migrate_runtime::{Access, Dropped, Migrator, drop_database, may_be_dropped};
 
 use super::Context;
 use crate::config::{self, Service};
@@ -37,6 +37,13 @@ impl Context {
     pub(super) fn doomed(&self) -> Result<Doomed, Problem> {
         let workspace = self.workspace()?;
         let resolution = self.targets_of(&workspace)?;
+        for target in &resolution.targets {
+            may_be_dropped(&target.url).map_err(|error| {
+                let mut problem = Problem::of_admin(target, &error);
+                problem.exit = Exit::Usage;
+                problem
+            })?;
+        }
         let databases: HashMap<String, Mutex<Fate>> = resolution
             .targets
             .iter()

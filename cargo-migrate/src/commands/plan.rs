@@ -1,6 +1,8 @@
 //! `plan`, and every `--dry-run`: the SQL that would run, and nothing runs.
 
-use migrate_core::{Catalog, Direction, Goal, Plan};
+use migrate_core::{
+    Catalog, Dialect, Direction, Goal, Plan, RunMode, Script, Statement, Step, replay,
+};
 use migrate_runtime::{Access, Database, Migrator};
 
 use super::Context;
@@ -53,17 +55,60 @@ pub(super) fn planned(
     migrator
         .admit(&mut database, &plan)
         .map_err(|error| Problem::of_run(target, &error, None))?;
-    let sql = sql(&catalog, &plan).map_err(|error| Problem::of_run(target, &error.into(), None))?;
+    let sql = sql(target.dialect, &catalog, &plan)
+        .map_err(|error| Problem::of_run(target, &error.into(), None))?;
     Ok(Planned { plan, sql })
 }
 
-fn sql(catalog: &Catalog, plan: &Plan) -> Result<Vec<String>, migrate_core::ReadError> {
-    let text = |step: &migrate_core::Step| match (catalog.get(&step.version), step.direction) {
-        (Some(migration), Direction::Up) => migration.up(),
-        (Some(migration), Direction::Down) => migration.down().map(Option::unwrap_or_default),
-        (None, _) => Ok(String::new()),
+fn sql(
+    dialect: Dialect,
+    catalog: &Catalog,
+    plan: &Plan,
+) -> Result<Vec<String>, migrate_core::ReadError> {
+    let text = |step: &Step| {
+        let whole = match (catalog.get(&step.version), step.direction) {
+            (Some(migration), Direction::Up) => migration.up()?,
+            (Some(migration), Direction::Down) => migration.down()?.unwrap_or_default(),
+            (None, _) => String::new(),
+        };
+        let rest = step
+            .resume
+            .as_ref()
+            .and_then(|resume| rest(dialect, &whole, resume.done));
+        Ok(rest.unwrap_or(whole))
     };
     plan.steps.iter().map(text).collect()
+}
+
+/// What is left to run of a file of which `done` statements are finished;
+/// nothing where that cannot be told.
+fn rest(dialect: Dialect, text: &str, done: usize) -> Option<String> {
+    let script = Script::admit(text, dialect, RunMode::Steps).ok()?;
+    let total = script.statements.len();
+    let (finished, rest) = script.statements.split_at_checked(done)?;
+    if finished.is_empty() || rest.is_empty() {
+        return None;
+    }
+    let sql = |statement: &Statement| &text[statement.range.clone()];
+    let finished: Vec<&str> = finished.iter().map(sql).collect();
+    let left: Vec<&str> = rest.iter().map(sql).collect();
+    // What cannot be made again the run itself says.
+    let settings = replay(&finished, &left, dialect).unwrap_or_default();
+    let mut shown = String::new();
+    if !settings.is_empty() {
+        shown.push_str("-- set again for the new session\n");
+    }
+    for (_, setting) in settings {
+        shown.push_str(&format!("{setting};\n"));
+    }
+    shown.push_str(&format!(
+        "-- resumes at statement {} of {total}\n",
+        done + 1
+    ));
+    for statement in rest {
+        shown.push_str(&format!("{};\n", sql(statement)));
+    }
+    Some(shown)
 }
 
 pub(super) fn show(context: &Context, target: &Target, planned: &Planned) -> Finished {
@@ -101,5 +146,32 @@ pub(super) fn show(context: &Context, target: &Target, planned: &Planned) -> Fin
             ..Did::default()
         },
         ..Finished::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_finished_is_not_shown_again() {
+        let text = "SET @n = 1;\nCREATE TABLE a (n INT); -- a;\nDELIMITER $$\n\
+                    CREATE PROCEDURE p() BEGIN SELECT 1; END$$\nDELIMITER ;\nINSERT INTO a VALUES (@n)";
+        let shown = rest(Dialect::MySql, text, 2);
+        assert_eq!(
+            shown.as_deref(),
+            Some(
+                "-- set again for the new session\nSET @n = 1;\n-- resumes at statement 3 of 4\n\
+                 CREATE PROCEDURE p() BEGIN SELECT 1; END;\nINSERT INTO a VALUES (@n);\n"
+            )
+        );
+        let two = "INSERT INTO a VALUES (1);\n\n-- Two.\nINSERT INTO a VALUES (2);\n";
+        assert_eq!(
+            rest(Dialect::Sqlite, two, 1).as_deref(),
+            Some("-- resumes at statement 2 of 2\nINSERT INTO a VALUES (2);\n")
+        );
+        for (text, done) in [(two, 0), (two, 2), (two, 3), ("SELECT '", 1)] {
+            assert_eq!(rest(Dialect::Sqlite, text, done), None, "{text}: {done}");
+        }
     }
 }

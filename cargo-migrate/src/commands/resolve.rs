@@ -50,7 +50,10 @@ fn resolve_target(
         .resolve(&mut database, &version, args.step, resolution)
         .map_err(failed)?
     {
-        let text = format!("statement {} of {version} is not in doubt", args.step);
+        let text = format!(
+            "migration {version}: statement {} is not in doubt",
+            args.step
+        );
         let help = format!(
             "`cargo migrate status{}` says what is",
             target.package_flag()
@@ -60,7 +63,7 @@ fn resolve_target(
             .with_help(help));
     }
     let text = format!(
-        "statement {} of {version} is settled; `cargo migrate run{}` goes on",
+        "migration {version}: statement {} is settled; `cargo migrate run{}` goes on",
         args.step,
         target.package_flag()
     );

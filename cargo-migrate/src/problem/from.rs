@@ -5,6 +5,7 @@ use std::path::Path;
 use migrate_core::{CatalogError, Dialect, Refusal, SelectorError};
 use migrate_runtime::{AdminError, Error, Failure, OpenError, OpenReason, RefusedFile, Remains};
 
+use super::remedy::{before_again, is_denied};
 use super::{Excerpt, Problem, Stopped, Subject, catalog, plan};
 use crate::config::{ConfigError, ConfigFinding};
 use crate::exit::Exit;
@@ -81,6 +82,12 @@ impl Problem {
                 reason: OpenReason::Refused,
                 ..
             } => "see to the file, role or password that the URL names".into(),
+            OpenError::Connect {
+                reason: OpenReason::RefusedPlainText,
+                ..
+            } => {
+                "see to the role or password that the URL names; where the account requires TLS, add `?ssl-mode=REQUIRED` to the URL".into()
+            }
             OpenError::SessionSetup { .. } => {
                 "correct `session-setup` in [package.metadata.migrate]".into()
             }
@@ -100,6 +107,7 @@ impl Problem {
                 .with_help("wait for the other runner, then try again"),
             AdminError::NoName
             | AdminError::InMemory
+            | AdminError::OfTheServer(_)
             | AdminError::NotADatabase(_)
             | AdminError::File { .. }
             | AdminError::Database { .. } => {
@@ -138,6 +146,9 @@ impl Problem {
 fn admin_help(target: &Target, error: &AdminError) -> Option<String> {
     match error {
         AdminError::NoName => Some("end the URL in the database's name".into()),
+        AdminError::OfTheServer(_) => Some(
+            "end the URL in the name of the service's own database; nothing was changed".into(),
+        ),
         AdminError::NotADatabase(_) => {
             Some("correct the URL, or remove the file yourself; nothing was changed".into())
         }
@@ -232,7 +243,7 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
             "put statement {statement} back as it was; only what has not run yet may change before it is resumed"
         )),
         Error::LostWithSession { statement, what, .. } => problem.with_help(format!(
-            "write the value itself, or a query for it, in place of {what}; statement {statement} is applied and stays as it is"
+            "make {what} anew in what has not run yet, or write the value itself; statement {statement} is applied and stays as it is"
         )),
         Error::LockHeld { .. } => problem.with_help("wait for the other runner, or give `--lock-wait` more time"),
         Error::LockLost => problem.with_help(format!("another runner took over; see `cargo migrate status{flag}`")),
@@ -249,7 +260,8 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
                     Dialect::Postgres | Dialect::MySql if doing.starts_with("cannot read") => {
                         "the role needs SELECT on the history table and on ours beside it (__migrate_journal, __migrate_steps)".into()
                     }
-                    Dialect::Postgres | Dialect::MySql => "the role needs CREATE on the schema (for our tables), and INSERT, UPDATE and DELETE on them".into(),
+                    Dialect::MySql => "the account needs CREATE, SELECT, INSERT, UPDATE and DELETE on the database, for our tables".into(),
+                    Dialect::Postgres => "the role needs CREATE on the schema (for our tables), and INSERT, UPDATE and DELETE on them".into(),
                 });
             }
             if source.message.contains("database is locked") {
@@ -275,15 +287,6 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
 fn one_line(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join("; ")
-}
-
-/// Only for a remedy: where the server speaks another language it is missed.
-fn is_denied(message: &str) -> bool {
-    message.contains("ermission denied")
-        || message.contains("command denied")
-        || message.contains("must be owner")
-        || message.contains("readonly")
-        || message.contains("unable to open")
 }
 
 fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> Problem {
@@ -333,26 +336,23 @@ fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> P
         || format!("cargo migrate {verb}{}", target.package_flag()),
         str::to_owned,
     );
+    let first = before_again(&failure.message);
     match &failure.remains {
         Remains::RolledBack => {
             problem.notes.push("the migration was rolled back".into());
-            problem
-                .help
-                .push(format!("correct the file, then `{command}`"));
+            problem.help.push(format!("{first}, then `{command}`"));
         }
         Remains::RunRolledBack => {
             problem.notes.push("the whole run was rolled back".into());
-            problem.help.push(format!(
-                "correct the file, then `{command} --single-transaction`"
-            ));
+            problem
+                .help
+                .push(format!("{first}, then `{command} --single-transaction`"));
         }
         Remains::Statements(0) => {
             problem
                 .notes
                 .push("no statement of it is applied; the lock is released".into());
-            problem
-                .help
-                .push(format!("correct the file, then `{command}`"));
+            problem.help.push(format!("{first}, then `{command}`"));
         }
         Remains::Statements(done) => {
             let which = if *done == 1 {
@@ -364,8 +364,24 @@ fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> P
                 "{which} applied and recorded; the lock is released"
             ));
             problem.help.push(format!(
-                "correct the file, then `{command}` to resume at statement {}",
+                "{first}, then `{command}` to resume at statement {}",
                 done + 1
+            ));
+        }
+        Remains::InDoubt { done, last } => {
+            let first = done + 1;
+            let which = if first == *last {
+                format!("statement {first} is")
+            } else {
+                format!("statements {first}–{last} are")
+            };
+            problem.notes.push(format!(
+                "rows that it had changed stay, in a table without transactions: {which} in doubt"
+            ));
+            problem.help.push(format!(
+                "look what is there of statement {first}, then `cargo migrate resolve {} --step {first}{} --done` or `--retry`",
+                failure.version,
+                target.package_flag()
             ));
         }
     }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use migrate_core::{Divergence, PlanError, RunMode, Script};
+use migrate_core::{Direction, Divergence, PlanError, RunMode, Script};
 
 use super::{Excerpt, Problem, Subject};
 use crate::exit::Exit;
@@ -41,7 +41,7 @@ pub(super) fn problem(target: &Target, error: &PlanError) -> Problem {
 
 fn divergence_problem(target: &Target, divergence: &Divergence) -> Problem {
     let mut problem =
-        Problem::new(Exit::Failed, divergence.to_string()).with_help(divergence.help());
+        Problem::new(Exit::Failed, divergence.to_string()).with_help(help(target, divergence));
     problem.alike = alike(divergence);
     // A set of several directories knows how it is done.
     if let (Divergence::Missing { .. }, [_]) = (divergence, &target.directories[..]) {
@@ -69,6 +69,30 @@ fn divergence_problem(target: &Target, divergence: &Divergence) -> Problem {
             .unwrap_or_else(|| Excerpt::path(&path))
     }));
     problem
+}
+
+/// What to do about it, with the target where a command is to be typed.
+fn help(target: &Target, divergence: &Divergence) -> String {
+    let flag = target.package_flag();
+    match divergence {
+        Divergence::HalfApplied {
+            direction: Direction::Up,
+            ..
+        } => format!("`cargo migrate run{flag}` resumes at the next statement"),
+        Divergence::HalfApplied {
+            direction: Direction::Down,
+            version,
+            ..
+        } => format!("`cargo migrate revert{flag} --only {version}` resumes at the next statement"),
+        Divergence::InDoubt {
+            version, statement, ..
+        } => format!(
+            "look whether statement {statement} took effect, then `cargo migrate resolve {version} --step {statement}{flag} --done` or `--retry`"
+        ),
+        Divergence::Edited { .. } | Divergence::Missing { .. } | Divergence::OutOfOrder { .. } => {
+            divergence.help()
+        }
+    }
 }
 
 /// What several of them are together; nothing where each has a remedy of its

@@ -184,7 +184,7 @@ fn finished(term: &Term, exit: Exit, targets: usize, did: Did, elapsed: Duration
         parts.push(if exit == Exit::Fine {
             "nothing to do".to_owned()
         } else {
-            "nothing done".to_owned()
+            "no migration completed".to_owned()
         });
     }
     let (tone, code) = if exit == Exit::Fine {

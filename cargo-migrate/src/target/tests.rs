@@ -287,6 +287,24 @@ fn the_flag_is_for_one_database() {
 }
 
 #[test]
+fn a_schema_is_postgresqls_alone() {
+    let found = shop(&[
+        ("a/Cargo.toml", "[package.metadata.migrate]\nschema = 'a'"),
+        ("a/migrations/001_a/up.sql", UP),
+    ]);
+    let schema = |url: fn(&str) -> Option<OsString>| {
+        let resolution = resolved(&found, &Request::default(), url).unwrap();
+        resolution.targets[0].settings.schema.clone()
+    };
+    assert_eq!(schema(|_| Some("sqlite:a.db".into())), None);
+    assert_eq!(schema(|_| Some("mysql://u@h/d".into())), None);
+    assert_eq!(
+        schema(|_| Some("postgres://u@h/d".into())).as_deref(),
+        Some("a")
+    );
+}
+
+#[test]
 fn the_backend_and_the_url_must_agree_and_choose_the_variant() {
     let files = [
         (

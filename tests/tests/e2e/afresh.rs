@@ -224,3 +224,23 @@ fn a_reset_leaves_what_other_files_hold() {
     assert_eq!(applied(&workspace, "orders.db"), ["1"]);
     assert_eq!(values(&workspace, "shop.db", TABLES), ["cart", "users"]);
 }
+
+#[test]
+fn a_database_of_the_servers_own_is_refused_before_the_question() {
+    // Nobody listens there: nothing of the sort is ever tried on a server.
+    for url in [
+        "mysql://root@127.0.0.1:1/mysql",
+        "mysql://root@127.0.0.1:1/information_schema",
+        "postgres://postgres@127.0.0.1:1/template1",
+    ] {
+        let workspace = Workspace::new();
+        workspace.service("cart", &format!("default-url = \"{url}\""));
+        workspace.migration("cart", "2026-01-01-000000_first", "SELECT 1;", "");
+        for args in [&["drop"][..], &["drop", "-y"], &["reset"], &["reset", "-y"]] {
+            let _ = workspace.run(args).exits(2).says(&[
+                "is the server's own",
+                "the service's own database; nothing was changed",
+            ]);
+        }
+    }
+}

@@ -37,8 +37,8 @@ fn shop() -> Shop {
     );
     shop.migration(
         "3_call",
-        "CALL mark(4);\n",
-        "DELETE FROM marks WHERE n = 4;\n",
+        "CALL mark(4);\nINSERT INTO marks (n) VALUES (5);\n",
+        "DELETE FROM marks WHERE n IN (4, 5);\n",
     );
     shop
 }

@@ -166,7 +166,11 @@ fn the_column_of_names_is_as_wide_as_the_longest() {
         [listed + long.len() + 1; 2]
     );
     let people = columns(&["history"], "@");
-    assert!(people.len() == 2 && people[0] == people[1], "{people:?}");
+    // Between them stands a time, whose digits nobody knows.
+    assert!(
+        people.len() == 2 && people[0].abs_diff(people[1]) <= 3,
+        "{people:?}"
+    );
     // One that would push everything off the screen pushes its own line alone.
     workspace.migration("cart", &longer, "SELECT 1;", "SELECT 1;");
     assert_eq!(columns(&["status"], "applied"), [listed + 80 + 1; 2]);

@@ -1,9 +1,11 @@
 //! What only MySQL and MariaDB show: DDL that commits by itself, sessions that
 //! files change, their dialect's files and where their errors point.
 
+mod resuming;
+mod sessions;
+
 use migrate_core::{Catalog, Goal, Up};
 use migrate_runtime::{Access, Database, Migrator, Report, Session};
-use tests::env::MariadbDatabase;
 use tests::workspace::eventually;
 
 use crate::service::{Engine, Shop};
@@ -161,95 +163,6 @@ fn files_of_the_clients_and_of_dumps_run_as_they_stand() {
 }
 
 #[test]
-fn what_a_file_sets_for_its_session_ends_with_it() {
-    let shop = shop();
-    let other = MariadbDatabase::create();
-    shop.migration(
-        "1_a",
-        &format!(
-            "SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES';\nSET NAMES latin1;\nSET time_zone = '+05:00';\n\
-             SET foreign_key_checks = 0, unique_checks = 0;\nUSE {};\nCREATE TABLE \"elsewhere\" (n INT);\n\
-             INSERT INTO \"elsewhere\" VALUES (1);\n",
-            other.name()
-        ),
-        "SELECT 1;",
-    );
-    shop.migration(
-        "2_b",
-        "CREATE TABLE settings (text TEXT) AS SELECT concat_ws(' ', @@sql_mode LIKE '%ANSI%', @@character_set_client, @@time_zone, \
-         @@foreign_key_checks, @@unique_checks) AS text;",
-        "DROP TABLE settings;",
-    );
-    shop.run(&["run"]).ok();
-    assert_eq!(
-        shop.texts("SELECT text FROM settings"),
-        ["0 utf8mb4 +00:00 ON ON"]
-    );
-    assert_eq!(shop.history(), ["1", "2"]);
-}
-
-#[test]
-fn whatever_setting_a_file_changes_is_put_back_after_it() {
-    let shop = shop();
-    shop.migration(
-        "1_a",
-        "SET check_constraint_checks = 0, @@session.auto_increment_increment = 7, @mine = 5;\n\
-         SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED;\nSET sql_log_bin = 0;\nSET lock_wait_timeout = 77;\n\
-         CREATE TABLE marks (n INT CHECK (n > 0));\nINSERT INTO marks VALUES (-1);\n",
-        "DROP TABLE marks;",
-    );
-    shop.migration(
-        "2_b",
-        "CREATE TABLE settings (text TEXT) AS SELECT concat_ws(' ', @@check_constraint_checks, @@auto_increment_increment, \
-         @mine IS NULL, @@tx_isolation, @@sql_log_bin, @@lock_wait_timeout < 77) AS text;",
-        "DROP TABLE settings;",
-    );
-    shop.run(&["run"]).ok();
-    assert_eq!(
-        shop.texts("SELECT text FROM settings"),
-        ["ON 1 1 REPEATABLE-READ 1 1"]
-    );
-    assert_eq!(marks(&shop), ["-1"]);
-}
-
-#[test]
-fn rows_that_do_not_roll_back_leave_their_statements_in_doubt() {
-    let shop = shop();
-    shop.migration(
-        "1_a",
-        "CREATE TABLE marks (n INT PRIMARY KEY) ENGINE = MyISAM;",
-        "DROP TABLE marks;",
-    );
-    let up = "INSERT INTO marks VALUES (1);\nINSERT INTO marks VALUES (2);\nINSERT INTO marks VALUES (3), (1);\n\
-              INSERT INTO marks VALUES (4);\n";
-    shop.migration("2_b", up, "DELETE FROM marks;");
-    shop.run(&["run"]).exits(1).says(&[
-        "Duplicate entry '1'",
-        "statements 1–4 are in doubt",
-        "resolve 2 --step 1",
-    ]);
-    assert_eq!(marks(&shop), ["1", "2", "3"]);
-    shop.run(&["run"])
-        .exits(7)
-        .says(&["statement 1 of 4 is in doubt"]);
-    assert_eq!(
-        marks(&shop),
-        ["1", "2", "3"],
-        "nothing is run again unasked"
-    );
-    for (step, how) in [
-        ("1", "--done"),
-        ("2", "--done"),
-        ("3", "--done"),
-        ("4", "--retry"),
-    ] {
-        shop.run(&["resolve", "2", "--step", step, how]).ok();
-    }
-    shop.run(&["run"]).ok();
-    assert_eq!(marks(&shop), ["1", "2", "3", "4"]);
-}
-
-#[test]
 fn a_block_that_fails_points_to_the_statement_in_it() {
     let shop = shop();
     shop.migration(
@@ -273,88 +186,6 @@ fn a_block_that_fails_points_to_the_statement_in_it() {
     );
     shop.run(&["run"]).exits(1).says(&["2_b/up.sql:5:3\n"]);
     assert!(marks(&shop).is_empty());
-}
-
-#[test]
-fn an_interrupt_that_a_statement_swallows_stops_the_next_one() {
-    let shop = shop();
-    shop.migration("1_a", MARKS, "DROP TABLE marks;");
-    shop.run(&["run"]).ok();
-    shop.migration(
-        "2_b",
-        "DO SLEEP(600);\nINSERT INTO marks SELECT SLEEP(600);\nINSERT INTO marks VALUES (3);\n",
-        "DELETE FROM marks;",
-    );
-    let child = shop.start(&["run"]);
-    let mut watch = shop.connect();
-    let sleeping = "SELECT concat(ID, '') AS text FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND STATE = 'User sleep'";
-    eventually("it sleeps", || !watch.texts(sleeping).is_empty());
-    let pid = child.id().to_string();
-    let signalled = std::process::Command::new("kill")
-        .args(["-INT", &pid])
-        .status();
-    assert!(signalled.expect("kill starts").success());
-    shop.finish(child).exits(1).says(&["interrupted"]);
-    assert!(marks(&shop).is_empty());
-    assert_eq!(shop.history(), ["1"]);
-    shop.run(&["status"]).ok();
-}
-
-#[test]
-fn a_resumed_file_has_its_sessions_settings_again() {
-    let shop = shop();
-    let other = MariadbDatabase::create();
-    let up = format!(
-        "USE {};\nCREATE TABLE marks (n INT);\nSET @n = 7, sql_mode = 'ANSI_QUOTES';\nINSERT INTO wrong VALUES (1);\n\
-         INSERT INTO \"marks\" VALUES (@n);\n",
-        other.name()
-    );
-    shop.migration("1_a", &up, "SELECT 1;");
-    shop.run(&["run"]).exits(1).says(&["statement 4 of 5"]);
-    shop.file("1_a", "up.sql", &up.replace("INTO wrong", "INTO marks"));
-    shop.run(&["run"]).ok();
-    let marks = format!(
-        "SELECT concat(n, '') AS text FROM {}.marks ORDER BY n",
-        other.name()
-    );
-    assert_eq!(shop.texts(&marks), ["1", "7"]);
-}
-
-#[test]
-fn a_value_that_was_lost_with_its_session_is_not_made_up() {
-    let shop = shop();
-    let up = "CREATE TABLE parents (id INT AUTO_INCREMENT PRIMARY KEY);\nCREATE TABLE marks (n INT);\n\
-              INSERT INTO parents VALUES (7);\nSET @parent = LAST_INSERT_ID();\nALTER TABLE wrong ADD COLUMN a INT;\n\
-              INSERT INTO marks VALUES (@PARENT);\n";
-    shop.migration("1_a", up, "SELECT 1;");
-    shop.run(&["run"]).exits(1).says(&["statement 5 of 6"]);
-    let right = up
-        .replace("TABLE wrong", "TABLE marks")
-        .replace("INTO marks V", "INTO marks (n) V");
-    shop.file("1_a", "up.sql", &right);
-    shop.run(&["run"]).exits(1).says(&[
-        "statement 6 uses @parent",
-        "statement 4",
-        "write the value itself",
-    ]);
-    assert!(marks(&shop).is_empty());
-    shop.file("1_a", "up.sql", &right.replace("@PARENT", "7"));
-    shop.run(&["run"]).ok();
-    assert_eq!(marks(&shop), ["7"]);
-
-    let up = "INSERT INTO parents VALUES (NULL);\nALTER TABLE wrong ADD COLUMN b INT;\n\
-              INSERT INTO marks (n) VALUES (LAST_INSERT_ID());\n";
-    shop.migration("2_b", up, "SELECT 1;");
-    shop.run(&["run"]).exits(1).says(&["statement 2 of 3"]);
-    let right = up.replace("TABLE wrong", "TABLE marks");
-    shop.file("2_b", "up.sql", &right);
-    shop.run(&["run"])
-        .exits(1)
-        .says(&["statement 3 uses LAST_INSERT_ID()", "statement 1"]);
-    let query = right.replace("VALUES (LAST_INSERT_ID())", "SELECT max(id) FROM parents");
-    shop.file("2_b", "up.sql", &query);
-    shop.run(&["run"]).ok();
-    assert_eq!(marks(&shop), ["7", "8"]);
 }
 
 #[test]
@@ -385,33 +216,6 @@ fn a_ddl_that_waits_for_a_table_lets_the_application_go_first() {
 }
 
 #[test]
-fn a_lock_that_is_lost_on_the_way_ends_the_run() {
-    let shop = shop();
-    shop.migration(
-        "1_a",
-        "CREATE TABLE marks (n INT);\nCREATE PROCEDURE free() BEGIN DO RELEASE_ALL_LOCKS(); END;",
-        "SELECT 1;",
-    );
-    shop.run(&["run"]).ok();
-    shop.migration(
-        "2_b",
-        "INSERT INTO marks VALUES (1);\nCALL free();\nINSERT INTO marks VALUES (2);",
-        "SELECT 1;",
-    );
-    shop.run(&["run"])
-        .exits(1)
-        .says(&["the migration lock was lost"]);
-    assert_eq!(marks(&shop), ["1"]);
-    // The call is done, but that could not be recorded any more.
-    shop.run(&["run"])
-        .exits(7)
-        .says(&["statement 2 of 3 is in doubt"]);
-    shop.run(&["resolve", "2", "--step", "2", "--done"]).ok();
-    shop.run(&["run"]).ok();
-    assert_eq!(marks(&shop), ["1", "2"]);
-}
-
-#[test]
 fn a_single_transaction_is_refused() {
     let shop = shop();
     shop.migration("1_a", MARKS, "DROP TABLE marks;");
@@ -421,38 +225,6 @@ fn a_single_transaction_is_refused() {
         "commit",
     ]);
     assert!(!shop.schema().contains("marks"), "{}", shop.schema());
-}
-
-#[test]
-fn a_database_of_any_character_set_will_do() {
-    for (character_set, collation) in [
-        ("latin1", "latin1_german1_ci"),
-        ("utf8mb3", "utf8mb3_unicode_ci"),
-        ("utf8mb4", "utf8mb4_unicode_520_ci"),
-        ("ucs2", "ucs2_general_ci"),
-    ] {
-        let shop = shop();
-        shop.connect().execute(&format!(
-            "ALTER DATABASE CHARACTER SET {character_set} COLLATE {collation}"
-        ));
-        shop.migration("1_größe", MARKS, "DROP TABLE marks; -- Größe: ☃");
-        shop.migration(
-            "2_b",
-            "INSERT INTO marks VALUES (1);\nSELECT 'ß' FROM nowhere_ß;",
-            "SELECT 1;",
-        );
-        shop.run(&["run"]).exits(1).says(&["2_b", "nowhere_ß"]);
-        shop.file(
-            "2_b",
-            "up.sql",
-            "INSERT INTO marks VALUES (1);\nSELECT 'ß☃';",
-        );
-        shop.run(&["run"]).ok();
-        assert_eq!(shop.state("1_größe"), "applied");
-        let down = shop.texts("SELECT down_sql AS text FROM __migrate_journal WHERE version = '1'");
-        assert_eq!(down, ["DROP TABLE marks; -- Größe: ☃"]);
-        shop.run(&["revert", "--to", "zero"]).ok();
-    }
 }
 
 #[test]
@@ -482,36 +254,4 @@ fn a_services_own_connection_runs_the_same_engine() {
     // And the command goes on with what the service has begun.
     shop.run(&["revert"]).ok();
     assert!(shop.history().is_empty());
-}
-
-#[test]
-fn looking_needs_select_alone_and_says_who_has_the_lock() {
-    let shop = shop();
-    shop.migration("1_a", MARKS, "DROP TABLE marks;");
-    shop.run(&["run"]).ok();
-    shop.migration("2_b", "INSERT INTO marks VALUES (1);", "SELECT 1;");
-    let (name, account) = (
-        shop.mariadb().name(),
-        format!("{}_r", shop.mariadb().name()),
-    );
-    let mut root = shop.connect();
-    root.execute(&format!(
-        "CREATE USER '{account}'@'%' IDENTIFIED BY 'pw'; GRANT SELECT ON {name}.* TO '{account}'@'%'"
-    ));
-    let url = shop.mariadb().url_as(&account, "pw");
-    let as_reader = |args: &[&str]| {
-        let mut command = shop.command(args);
-        command.env("SHOP_DATABASE_URL", &url);
-        shop.workspace.finish(command)
-    };
-    let before = shop.schema();
-    as_reader(&["status"])
-        .ok()
-        .prints(&["1_a", "applied", "2_b", "pending"]);
-    as_reader(&["history"]).ok();
-    as_reader(&["plan"]).ok();
-    as_reader(&["run"]).exits(1).says(&["denied", "help"]);
-    assert_eq!(shop.schema(), before);
-    assert!(marks(&shop).is_empty());
-    root.execute(&format!("DROP USER '{account}'@'%'"));
 }

@@ -167,6 +167,14 @@ fn ssl_mode_means_what_it_means_to_mysqls_own_client() {
     ] {
         cart.is_reached_by(&url(place, &parameters));
     }
+    for url in [
+        url(address(), ""),
+        url(&nameless, "?ssl-mode=DISABLED"),
+        url("", &format!("?socket={}", mariadb_socket().display())),
+    ] {
+        let said = cart.run(&["run"], &url).exits(1);
+        said.says(&["Access denied", "add `?ssl-mode=REQUIRED` to the URL"]);
+    }
     for (place, parameters, says) in [
         // In plain text, which this account may not.
         (address(), String::new(), "Access denied"),
@@ -197,6 +205,30 @@ fn ssl_mode_means_what_it_means_to_mysqls_own_client() {
         let said = cart.run(&["run"], &url(place, &parameters)).exits(1);
         said.says(&["error: cart: ", says, "help: "]);
     }
+}
+
+#[test]
+fn a_certificate_is_looked_for_where_the_url_stands() {
+    let cart = Cart::new("REQUIRE SSL");
+    let authority = std::fs::read(mariadb_authority()).expect("a certificate");
+    cart.workspace
+        .write("services/cart/certs/ca.pem", &authority);
+    let url = cart.url("mysql", address(), "?ssl-ca=certs/ca.pem");
+    // From the environment: the current directory, which is the root.
+    cart.run(&["run"], &url)
+        .exits(1)
+        .says(&["`ssl-ca` [ROOT]/certs/ca.pem: "]);
+    let env = format!("CART_DATABASE_URL={url}\n");
+    cart.workspace.write("services/cart/.env", env);
+    cart.workspace.run(&["run"]).ok();
+    // A `default-url` starts from the root, wherever it is typed.
+    let manifest = format!("default-url = \"{url}\"");
+    cart.workspace.write("services/cart/.env", "");
+    cart.workspace.service("cart", &manifest);
+    cart.workspace.write("certs/ca.pem", &authority);
+    let mut status = cart.workspace.command(&["status"]);
+    status.current_dir(cart.workspace.path("services/cart/certs"));
+    cart.workspace.finish(status).ok().prints(&["applied"]);
 }
 
 #[test]
@@ -292,6 +324,15 @@ fn what_a_url_asks_for_in_vain_is_refused_before_anything_is_done() {
             "`connect-timeout` is no number of seconds",
         ),
         ("?ssl-cert=/c.pem".to_owned(), "`ssl-cert` and no `ssl-key`"),
+        (
+            "?ssl-ca=/c.pem&ssl-mode=REQUIRED".to_owned(),
+            "`ssl-ca` does nothing with `ssl-mode=REQUIRED`",
+        ),
+        ("?charset=latin1".to_owned(), "`charset` is not utf8mb4"),
+        (
+            "?time-zone=Europe/Berlin".to_owned(),
+            "`time-zone` is not UTC",
+        ),
     ] {
         let url = cart.url("mysql", address(), &parameters);
         for args in [

@@ -2,6 +2,7 @@
 //! from and what to do, and never a password.
 
 use std::net::TcpListener;
+use std::time::{Duration, Instant};
 
 use snapbox::{assert_data_eq, str};
 use tests::env::PostgresDatabase;
@@ -77,6 +78,28 @@ $ cargo migrate drop -y  # exits 1
 
 "#]]
     );
+}
+
+#[test]
+fn waiting_ends_in_time_also_where_a_server_accepts_and_says_nothing() {
+    // The system accepts for it.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    for scheme in ["mysql", "postgres"] {
+        let workspace = Workspace::new();
+        workspace.service(
+            "cart",
+            &format!("default-url = \"{scheme}://u@127.0.0.1:{port}/cart\""),
+        );
+        workspace.migration("cart", "2026-01-01-000000_first", UP, "");
+        let began = Instant::now();
+        workspace
+            .run(&["wait", "--timeout", "1s"])
+            .exits(1)
+            .says(&["no answer within [TIME]", "help: "]);
+        // The clients alone would wait for ten.
+        assert!(began.elapsed() < Duration::from_secs(6), "{scheme}");
+    }
 }
 
 #[test]

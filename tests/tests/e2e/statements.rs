@@ -5,6 +5,7 @@ use snapbox::{assert_data_eq, str};
 use tests::workspace::Workspace;
 
 use crate::postgres::OnPostgres;
+use crate::service::{Engine, Shop};
 use crate::session::Session;
 use crate::tree::{applied, values};
 
@@ -357,4 +358,38 @@ $ cargo migrate run  # exits 1
 
 "#]]
     );
+}
+
+#[test]
+fn a_file_is_not_to_be_corrected_where_a_right_or_time_was_missing() {
+    let shop = Shop::with(Engine::Mariadb, "statement-timeout = \"100ms\"");
+    shop.migration(
+        "1_a",
+        "CREATE TABLE marks (n INT NOT NULL);",
+        "DROP TABLE marks;",
+    );
+    shop.run(&["run"]).ok();
+    shop.migration(
+        "2_b",
+        "INSERT INTO marks SELECT seq FROM seq_1_to_1000000000 WHERE seq % 2 = 3;",
+        "SELECT 1;",
+    );
+    let said = shop.run(&["run"]).exits(1);
+    let said = said.says(&["max_statement_time exceeded", "raise `statement-timeout`"]);
+    assert!(!said.stderr.contains("correct the file"), "{}", said.stderr);
+    let name = shop.mariadb().name();
+    let mut root = shop.connect();
+    root.execute(&format!(
+        "CREATE USER '{name}'@'%' IDENTIFIED BY 'pw'; \
+         GRANT CREATE, INDEX, SELECT, INSERT, UPDATE, DELETE ON {name}.* TO '{name}'@'%'"
+    ));
+    shop.file("2_b", "up.sql", "ALTER TABLE marks ADD COLUMN note TEXT;\n");
+    let mut run = shop.command(&["run"]);
+    run.env("SHOP_DATABASE_URL", shop.mariadb().url_as(name, "pw"));
+    let said = shop.workspace.finish(run).exits(1);
+    root.execute(&format!("DROP USER '{name}'@'%'"));
+    let said = said.says(&["command denied", "grant the right that is missing, then"]);
+    assert!(!said.stderr.contains("correct the file"), "{}", said.stderr);
+    // Nothing of either remains, and the file goes on for whoever may.
+    shop.run(&["run"]).ok();
 }

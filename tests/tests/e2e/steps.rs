@@ -88,6 +88,21 @@ fn a_failed_statement_leaves_those_before_it_and_is_where_the_next_run_goes_on()
 }
 
 #[test]
+fn a_plan_of_what_is_half_applied_shows_what_is_left() {
+    for engine in ALL {
+        let shop = stopped_at_three(engine);
+        let left = "-- resumes at statement 3 of 5\nINSERT INTO wrong VALUES (2);\nINSERT INTO marks VALUES (3);\n\
+                    INSERT INTO marks VALUES (4);\n";
+        for args in [&["plan"][..], &["run", "--dry-run"]] {
+            let said = shop.run(args).ok().prints(&[left, "VALUES (5)"]);
+            for done in [MARKS, "VALUES (1)"] {
+                assert!(!said.stdout.contains(done), "{}", said.stdout);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_half_applied_migration_is_in_the_way_of_reverting() {
     for engine in ALL {
         let shop = Shop::new(engine);
@@ -388,7 +403,7 @@ fn a_statement_whose_runner_was_killed_is_in_doubt_until_somebody_resolves_it() 
         shop.run(&["status", "--exit-code"])
             .exits(7)
             .prints(&["statement 2 of 3"]);
-        let help = "cargo migrate resolve 2 --step 2 --done";
+        let help = "cargo migrate resolve 2 --step 2 -p shop --done";
         shop.run(&["run"])
             .exits(7)
             .says(&["2_b", "statement 2 of 3 is in doubt", help]);
@@ -397,7 +412,9 @@ fn a_statement_whose_runner_was_killed_is_in_doubt_until_somebody_resolves_it() 
         shop.run(&["resolve", "2", "--step", "1", how])
             .exits(1)
             .says(&["not in doubt"]);
-        shop.run(&["resolve", "2", "--step", "2", how]).ok();
+        shop.run(&["resolve", "2", "--step", "2", how])
+            .ok()
+            .says(&["migration 2: statement 2 is settled"]);
         shop.run(&["run"]).ok();
         assert_eq!(marks(&shop), expected, "{how}");
         assert_eq!(shop.history(), ["1", "2"]);

@@ -74,6 +74,10 @@ fn a_mistyped_url_shows_no_password_and_makes_no_file() {
         format!("jdbc:postgresql://h/d?password={CANARY}"),
         format!("sslmode=disable host=127.0.0.1 port=1 password={CANARY}"),
         format!("connect_timeout = 1 user = u password = '{CANARY}'"),
+        format!("Server=127.0.0.1;Uid=root;Pwd={CANARY};Database=x"),
+        format!("user id=root;pwd={CANARY}"),
+        format!("mysql -uroot -p{CANARY} db"),
+        format!("MYSQL_PWD={CANARY} mysql -uroot db"),
     ] {
         for command in [
             &["run", "-v"][..],
@@ -96,6 +100,12 @@ fn a_mistyped_url_shows_no_password_and_makes_no_file() {
     workspace.finish(run).says(&[
         "the password in the database URL has to be percent-encoded",
         "write %40 for @",
+    ]);
+    let mut run = workspace.command(&["run"]);
+    run.env("CART_DATABASE_URL", format!("mysql -uroot -p{CANARY} d"));
+    workspace.finish(run).says(&[
+        "the database URL is a client's command line",
+        "mysql://user@host/database",
     ]);
 }
 
