@@ -331,16 +331,11 @@ impl Store {
                 format!("({attempt}, {finished}, '-', 'done', {now}, {now}, NULL), ")
             });
             let fingerprint = fingerprint.unwrap_or("NULL");
-            let kept = |column: &str| {
-                format!("{column} = IF(VALUES(state) = 'done', {column}, VALUES({column}))")
-            };
+            // The row that may be there is the finished one's, which stays.
             return format!(
                 "INSERT INTO {steps} (attempt, n, sha256, state, started_at, finished_at, fingerprint) \
                  VALUES {finished}({attempt}, {n}, '{statement}', 'running', {now}, NULL, {fingerprint}) \
-                 ON DUPLICATE KEY UPDATE state = VALUES(state), finished_at = VALUES(finished_at), {}, {}, {};\n",
-                kept("sha256"),
-                kept("started_at"),
-                kept("fingerprint")
+                 ON DUPLICATE KEY UPDATE state = VALUES(state), finished_at = VALUES(finished_at);\n"
             );
         }
         let finish =
@@ -443,28 +438,14 @@ impl Store {
         duration_us: &str,
         finished: Option<usize>,
     ) -> String {
-        let (journal, steps, now) = (&self.journal, &self.steps, self.now());
-        let stamp = self.stamp_of(&self.text(version.as_str()));
-        let done = |of: &str| {
-            format!(
-                "{of}state = 'done', {of}error = NULL, {of}statements_done = {total}, {of}finished_at = {now}, \
-                 {of}duration_us = {duration_us}, {of}history_run_on = {stamp}"
-            )
-        };
-        match finished {
-            Some(n) if self.dialect == Dialect::MySql => format!(
-                "UPDATE {journal} j JOIN {steps} s ON s.attempt = j.id AND s.n = {n} \
-                 SET {}, s.state = 'done', s.finished_at = {now} WHERE j.id = {attempt};\n",
-                done("j.")
-            ),
-            finished => {
-                let finish = finished.map_or_else(String::new, |n| self.finish_step(attempt, n));
-                format!(
-                    "{finish}UPDATE {journal} SET {} WHERE id = {attempt};\n",
-                    done("")
-                )
-            }
-        }
+        let finish = finished.map_or_else(String::new, |n| self.finish_step(attempt, n));
+        format!(
+            "{finish}UPDATE {} SET state = 'done', error = NULL, statements_done = {total}, finished_at = {}, \
+             duration_us = {duration_us}, history_run_on = {} WHERE id = {attempt};\n",
+            self.journal,
+            self.now(),
+            self.stamp_of(&self.text(version.as_str()))
+        )
     }
 
     /// The steps of an attempt, with the columns of `backend::StepRow`.
