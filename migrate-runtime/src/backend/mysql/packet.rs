@@ -78,8 +78,8 @@ where
         statement: &str,
         after: After<'_>,
     ) -> Result<Outcome, StatementError> {
-        let due = transaction(due);
         const OURS: &str = "SET @cargo_migrate_in_statement = 0;";
+        let due = transaction(due);
         let (before, end) = match after {
             After::With(writes, _) => ("START TRANSACTION;\n", format!("{OURS}\n{writes}COMMIT")),
             After::Then("") => ("", String::new()),
@@ -90,6 +90,8 @@ where
             .as_ref()
             .map_or(usize::MAX, Session::largest_packet);
         if statement.len() >= limit {
+            // What is due is of the statements before it.
+            self.execute(&format!("{opening}{due}"))?;
             let message = format!("larger than the server's max_allowed_packet of {limit} bytes");
             return Err(StatementError::Statement {
                 error: DatabaseError::other(message),

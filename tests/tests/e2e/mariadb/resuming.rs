@@ -341,3 +341,29 @@ fn a_statement_in_doubt_that_was_edited_since_stays_in_doubt() {
     shop.run(&["run"]).ok();
     assert_eq!(watch.texts(columns), ["marks.n", "marks.x", "others.n"]);
 }
+
+#[test]
+fn a_statement_as_large_as_the_server_takes_is_run_and_a_larger_one_has_a_place() {
+    let shop = shop();
+    // MariaDB's limit where nobody has set another.
+    let limit = 16 * 1024 * 1024;
+    let insert = |bytes: usize| format!("INSERT INTO marks VALUES ('{}')", "x".repeat(bytes));
+    let up = |bytes: usize| {
+        format!(
+            "CREATE TABLE marks (n LONGTEXT);\nCREATE PROCEDURE p() BEGIN END;\nCALL p();\n{};\n",
+            insert(bytes)
+        )
+    };
+    shop.migration("1_a", &up(limit), "DROP TABLE marks;");
+    shop.run(&["run"])
+        .exits(1)
+        .says(&["statement 4 of 4", "1_a/up.sql:4:1", "max_allowed_packet"]);
+    // The call before it is recorded, and not in doubt.
+    assert_eq!(shop.state("1_a"), "half-applied");
+    let just_fits = limit - insert(0).len() - 100;
+    shop.file("1_a", "up.sql", &up(just_fits));
+    shop.run(&["run"]).ok();
+    let length = shop.texts("SELECT concat(length(n), '') AS text FROM marks");
+    assert_eq!(length, [just_fits.to_string()]);
+    assert_eq!(shop.history(), ["1"]);
+}
