@@ -168,6 +168,10 @@ pub(crate) enum Pace {
     Timed,
 }
 
+/// Of a file that is larger the journal keeps the checksum alone: what it keeps
+/// is for a person to compare with.
+const LARGEST_KEPT: usize = 64 * 1024;
+
 /// One migration, ready to be run.
 pub(crate) struct Work<'a> {
     pub(crate) version: &'a Version,
@@ -194,7 +198,10 @@ impl Work<'_> {
             total: self.script.statements.len(),
             raw: self.raw,
             semantic: self.semantic,
+            up: (self.direction == Direction::Up && self.text.len() <= LARGEST_KEPT)
+                .then_some(self.text),
             down: self.down,
+            reason: None,
             runner: self.runner,
         }
     }

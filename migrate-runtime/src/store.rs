@@ -46,7 +46,11 @@ pub(crate) struct Attempt<'a> {
     pub(crate) total: usize,
     pub(crate) raw: Checksum,
     pub(crate) semantic: Checksum,
+    /// The file that brings the version up, as it is run.
+    pub(crate) up: Option<&'a str>,
     pub(crate) down: Option<&'a str>,
+    /// Why a person has asked for it.
+    pub(crate) reason: Option<&'a str>,
     pub(crate) runner: &'a Runner,
 }
 
@@ -271,7 +275,9 @@ impl Store {
             total,
             raw,
             semantic,
+            up,
             down,
+            reason,
             runner,
         } = attempt;
         let stamp = match end {
@@ -280,14 +286,16 @@ impl Store {
         };
         format!(
             "INSERT INTO {} ({id_column}version, name, direction, state, statements_total, statements_done, raw_checksum, \
-             semantic_checksum, down_sql, error, started_at, finished_at, duration_us, applied_by, tool_version, run_id, \
+             semantic_checksum, up_sql, down_sql, reason, error, started_at, finished_at, duration_us, applied_by, tool_version, run_id, \
              history_run_on) \
-             VALUES ({id}{}, {}, '{direction}', '{state}', {total}, {done}, '{raw}', '{semantic}', {}, {error}, {started}, \
-             {finished}, {duration}, {}, {}, {}, {stamp});\n",
+             VALUES ({id}{}, {}, '{direction}', '{state}', {total}, {done}, '{raw}', '{semantic}', {}, {}, {}, {error}, \
+             {started}, {finished}, {duration}, {}, {}, {}, {stamp});\n",
             self.journal,
             self.text(version.as_str()),
             self.text(name),
+            optional(self.dialect, *up),
             optional(self.dialect, *down),
+            optional(self.dialect, *reason),
             self.text(&runner.applied_by),
             self.text(&runner.tool),
             self.text(&runner.run_id),
@@ -301,14 +309,16 @@ impl Store {
             total,
             raw,
             semantic,
+            up,
             down,
             runner,
             ..
         } = attempt;
         format!(
             "UPDATE {} SET state = 'running', error = NULL, finished_at = NULL, statements_total = {total}, \
-             raw_checksum = '{raw}', semantic_checksum = '{semantic}', down_sql = {}, run_id = {} WHERE id = {id};\n",
+             raw_checksum = '{raw}', semantic_checksum = '{semantic}', up_sql = {}, down_sql = {}, run_id = {} WHERE id = {id};\n",
             self.journal,
+            optional(self.dialect, *up),
             optional(self.dialect, *down),
             self.text(&runner.run_id)
         )
@@ -325,12 +335,12 @@ impl Store {
         finished: Option<usize>,
     ) -> String {
         let (steps, now) = (&self.steps, self.now());
+        let fingerprint = fingerprint.unwrap_or("NULL");
         if self.dialect == Dialect::MySql {
             // One statement for both, which needs no transaction around it.
             let finished = finished.map_or_else(String::new, |finished| {
                 format!("({attempt}, {finished}, '-', 'done', {now}, {now}, NULL), ")
             });
-            let fingerprint = fingerprint.unwrap_or("NULL");
             // The row that may be there is the finished one's, which stays.
             return format!(
                 "INSERT INTO {steps} (attempt, n, sha256, state, started_at, finished_at, fingerprint) \
@@ -342,8 +352,8 @@ impl Store {
             finished.map_or_else(String::new, |finished| self.finish_step(attempt, finished));
         format!(
             "{finish}DELETE FROM {steps} WHERE attempt = {attempt} AND n = {n};\n\
-             INSERT INTO {steps} (attempt, n, sha256, state, started_at) \
-             VALUES ({attempt}, {n}, '{statement}', 'running', {now});\n"
+             INSERT INTO {steps} (attempt, n, sha256, state, started_at, fingerprint) \
+             VALUES ({attempt}, {n}, '{statement}', 'running', {now}, {fingerprint});\n"
         )
     }
 
@@ -450,13 +460,8 @@ impl Store {
 
     /// The steps of an attempt, with the columns of `backend::StepRow`.
     pub(crate) fn select_steps(&self, attempt: i64) -> String {
-        let fingerprint = match self.dialect {
-            Dialect::MySql => "fingerprint",
-            Dialect::Postgres => "NULL::text AS fingerprint",
-            Dialect::Sqlite => "NULL AS fingerprint",
-        };
         format!(
-            "SELECT n, sha256, state, {fingerprint} FROM {} WHERE attempt = {attempt} ORDER BY n",
+            "SELECT n, sha256, state, fingerprint FROM {} WHERE attempt = {attempt} ORDER BY n",
             self.steps
         )
     }

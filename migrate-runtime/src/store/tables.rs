@@ -44,13 +44,12 @@ impl Store {
             }
         };
         // Ours hold any text and roll back, whatever the database's defaults.
-        let (index_in_table, fingerprint, options) = match self.dialect {
+        let (index_in_table, options) = match self.dialect {
             Dialect::MySql => (
                 ", KEY version (version, id)",
-                ", fingerprint VARCHAR(255)",
                 " ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
             ),
-            Dialect::Postgres | Dialect::Sqlite => ("", "", ""),
+            Dialect::Postgres | Dialect::Sqlite => ("", ""),
         };
         let history =
             CREATE_MIGRATIONS_TABLE.replace(DEFAULT_HISTORY_TABLE, &self.history_unquoted);
@@ -58,11 +57,11 @@ impl Store {
         format!(
             "{history};\n\
              CREATE TABLE IF NOT EXISTS {steps} (attempt {int} NOT NULL, n {int} NOT NULL, sha256 VARCHAR(64) NOT NULL, \
-             state VARCHAR(10) NOT NULL, started_at {time} NOT NULL, finished_at {time}{fingerprint}, PRIMARY KEY (attempt, n)){options};\n\
+             state VARCHAR(10) NOT NULL, started_at {time} NOT NULL, finished_at {time}, fingerprint VARCHAR(255), PRIMARY KEY (attempt, n)){options};\n\
              CREATE TABLE IF NOT EXISTS {journal} (id {id}, version VARCHAR(50) NOT NULL, name {text} NOT NULL, \
              direction VARCHAR(10) NOT NULL, state VARCHAR(10) NOT NULL, statements_total {int} NOT NULL, \
              statements_done {int} NOT NULL, raw_checksum VARCHAR(64) NOT NULL, semantic_checksum VARCHAR(64) NOT NULL, \
-             down_sql {text}, error {text}, started_at {time} NOT NULL, finished_at {time}, duration_us {int}, \
+             up_sql {text}, down_sql {text}, reason {text}, error {text}, started_at {time} NOT NULL, finished_at {time}, duration_us {int}, \
              applied_by {text} NOT NULL, tool_version {text} NOT NULL, run_id VARCHAR(32) NOT NULL, \
              history_run_on VARCHAR(40){index_in_table}){options};\n\
              {index}"
