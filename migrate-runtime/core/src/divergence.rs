@@ -1,6 +1,7 @@
 //! Where a database and a catalog contradict each other. Each way has a name
 //! and a remedy; nothing is guessed and nothing is skipped in silence.
 
+use crate::checksum::Checksum;
 use crate::history::Direction;
 use crate::version::Version;
 
@@ -14,6 +15,10 @@ pub enum Divergence {
         version: Version,
         /// Its directory.
         name: String,
+        /// Checksum of up.sql as it was applied.
+        raw: Checksum,
+        /// The text as it was applied, where the journal has kept it.
+        up: Option<String>,
     },
     /// Applied or half applied, not on disk, and not newer than the newest on disk.
     #[error("migration {name} is in the database, but not in the catalog")]
@@ -22,6 +27,18 @@ pub enum Divergence {
         version: Version,
         /// Its directory's name when it was applied, else its version.
         name: String,
+        /// Checksum of up.sql as it was applied, where it is known.
+        raw: Option<Checksum>,
+    },
+    /// Newer versions than any on disk, where the policy is to stop then.
+    #[error("the database is ahead of this catalog: {count} newer, up to {name}")]
+    Ahead {
+        /// The newest of them.
+        version: Version,
+        /// Its directory's name when it was applied, else its version.
+        name: String,
+        /// How many.
+        count: usize,
     },
     /// Pending, but older than one that is applied.
     #[error("migration {name} is pending, but sorts before {newest}, which is applied")]
@@ -72,6 +89,7 @@ impl Divergence {
         match self {
             Self::Edited { version, .. }
             | Self::Missing { version, .. }
+            | Self::Ahead { version, .. }
             | Self::OutOfOrder { version, .. }
             | Self::HalfApplied { version, .. }
             | Self::InDoubt { version, .. } => version,
@@ -84,6 +102,7 @@ impl Divergence {
         match self {
             Self::Edited { name, .. }
             | Self::Missing { name, .. }
+            | Self::Ahead { name, .. }
             | Self::OutOfOrder { name, .. }
             | Self::HalfApplied { name, .. }
             | Self::InDoubt { name, .. } => name,
@@ -95,7 +114,10 @@ impl Divergence {
     pub fn direction(&self) -> Direction {
         match self {
             Self::HalfApplied { direction, .. } | Self::InDoubt { direction, .. } => *direction,
-            Self::Edited { .. } | Self::Missing { .. } | Self::OutOfOrder { .. } => Direction::Up,
+            Self::Edited { .. }
+            | Self::Missing { .. }
+            | Self::Ahead { .. }
+            | Self::OutOfOrder { .. } => Direction::Up,
         }
     }
 
@@ -103,11 +125,14 @@ impl Divergence {
     #[must_use]
     pub fn help(&self) -> String {
         match self {
-            Self::Edited { .. } => {
-                "restore the file as it was applied and write a new migration; on a database of your own, `cargo migrate revert --to` the one before it and run again".to_owned()
-            }
-            Self::Missing { .. } => {
-                "restore the directory from version control; if another service's set shares this history table, give one of them a `schema` or `history-table` of its own".to_owned()
+            Self::Edited { version, .. } => format!(
+                "put the file back as it was applied and write a new migration for the change; if the database is as the file says now, `cargo migrate repair --accept-edit {version} --why \"…\"`"
+            ),
+            Self::Missing { version, .. } => format!(
+                "restore the directory from version control, or take the migration back with `cargo migrate revert --only {version} --stored-down`"
+            ),
+            Self::Ahead { .. } => {
+                "run the newer build, or let an older one go on with `ahead = \"ok\"` (or \"warn\") in [package.metadata.migrate]".to_owned()
             }
             Self::OutOfOrder { .. } => {
                 "rename the directory to a newer version if no other database has it, or allow it with `out-of-order = \"allow\"` (or \"warn\") in [package.metadata.migrate]".to_owned()

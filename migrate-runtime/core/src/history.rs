@@ -71,6 +71,11 @@ pub struct Recorded {
     pub semantic: Checksum,
     /// Whether the file still says the same.
     pub edit: Edit,
+    /// The journal's id of the row that says so.
+    pub attempt: i64,
+    /// The text of up.sql as it was applied: read only where the file means
+    /// something else now, and only if the journal has kept it.
+    pub up: Option<String>,
 }
 
 /// What became of an applied migration's file since.

@@ -31,7 +31,8 @@ pub use history::{Applied, AttemptState, Direction, Edit, History, Recorded, Unf
 pub use metadata::{Kind, Metadata, MetadataError, Transaction};
 pub use place::Place;
 pub use plan::{
-    Down, Goal, Note as PlanNote, OutOfOrder, Plan, PlanError, Policy, Resume, Step, Up, plan,
+    Ahead, Down, Goal, Note as PlanNote, OutOfOrder, Plan, PlanError, Policy, Resume, Step,
+    StepSource, StoredDown, Up, plan,
 };
 pub use selector::{Selector, SelectorError, find};
 pub use split::{

@@ -1,12 +1,14 @@
 //! The plan: what has to be done to bring a database from its history to a
 //! goal. A pure function of values; a dry run is the plan, printed.
 
+mod down;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 
-use crate::catalog::{Catalog, DownScript, Migration};
+use self::down::plan_down;
+use crate::catalog::{Catalog, Migration};
 use crate::divergence::Divergence;
 use crate::history::{AttemptState, Direction, Edit, History, Unfinished};
 use crate::version::Version;
@@ -58,11 +60,38 @@ pub enum OutOfOrder {
     Allow,
 }
 
+/// What to do where the database has versions newer than any in the catalog:
+/// an old build on a newer schema, as in each rolling deploy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ahead {
+    /// Go on, and note it.
+    #[default]
+    Ok,
+    /// Go on, and warn.
+    Warn,
+    /// Refuse the plan.
+    Fail,
+}
+
+/// What to do where a version that is to be reverted is not in the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StoredDown {
+    /// Refuse the plan.
+    #[default]
+    Refuse,
+    /// Revert it with the down SQL that the journal keeps.
+    Use,
+}
+
 /// What a plan may do without being asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Policy {
     /// Late arrivals.
     pub out_of_order: OutOfOrder,
+    /// A database that is ahead.
+    pub ahead: Ahead,
+    /// Reverting what is not in the catalog.
+    pub stored_down: StoredDown,
 }
 
 /// What has to be done, in order.
@@ -85,6 +114,21 @@ pub struct Step {
     pub name: String,
     /// Where to go on, if an earlier attempt stopped in the middle.
     pub resume: Option<Resume>,
+    /// Where its SQL stands.
+    pub source: StepSource,
+}
+
+/// Where the SQL of a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StepSource {
+    /// In the catalog's file.
+    #[default]
+    Catalog,
+    /// In the journal: the down SQL in the row of this attempt.
+    Journal {
+        /// The journal's id.
+        attempt: i64,
+    },
 }
 
 /// An attempt to go on with.
@@ -120,7 +164,20 @@ pub enum Note {
         count: usize,
         /// The newest applied version.
         newest: Version,
+        /// What was to be done about it.
+        policy: Ahead,
     },
+}
+
+impl Note {
+    /// Whether the policy was to warn of it.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        match self {
+            Self::Ahead { policy, .. } => *policy == Ahead::Warn,
+            Self::Late { .. } | Self::Cosmetic { .. } => false,
+        }
+    }
 }
 
 /// Why there is no plan.
@@ -184,7 +241,7 @@ pub fn plan(
 ) -> Result<Plan, PlanError> {
     match goal {
         Goal::Up(up) => plan_up(catalog, history, up, policy),
-        Goal::Down(down) => plan_down(catalog, history, down),
+        Goal::Down(down) => plan_down(catalog, history, down, policy),
     }
 }
 
@@ -195,7 +252,7 @@ fn plan_up(
     policy: Policy,
 ) -> Result<Plan, PlanError> {
     let mut plan = Plan::default();
-    let mut divergences = contradictions(catalog, history, &mut plan.notes);
+    let mut divergences = contradictions(catalog, history, policy.ahead, &mut plan.notes);
     let newest = history.newest();
     let pending = || {
         catalog
@@ -222,10 +279,10 @@ fn plan_up(
     };
     for migration in chosen {
         let resume = resume(
+            &migration.version,
             history.unfinished.get(&migration.version),
             Direction::Up,
             &mut divergences,
-            migration,
         );
         let late = newest.filter(|newest| migration.version < **newest && resume.is_none());
         // Naming a migration says that it is wanted wherever it stands.
@@ -244,7 +301,13 @@ fn plan_up(
                 OutOfOrder::Allow => {}
             }
         }
-        plan.steps.push(step(migration, Direction::Up, resume));
+        plan.steps.push(Step {
+            direction: Direction::Up,
+            version: migration.version.clone(),
+            name: migration.name.clone(),
+            resume,
+            source: StepSource::Catalog,
+        });
     }
     if !divergences.is_empty() {
         return Err(PlanError::Diverged(divergences));
@@ -262,82 +325,21 @@ fn plan_up(
     Ok(plan)
 }
 
-fn plan_down(catalog: &Catalog, history: &History, down: &Down) -> Result<Plan, PlanError> {
-    let applied = history.applied.keys().rev();
-    let chosen: Vec<&Version> = match down {
-        Down::Zero => applied.collect(),
-        Down::Count(count) => applied.take(*count).collect(),
-        Down::To(version) => {
-            if !history.applied.contains_key(version) {
-                return Err(PlanError::NotApplied(version.clone()));
-            }
-            applied.take_while(|applied| *applied > version).collect()
-        }
-        Down::Only(version) => match history.applied.get_key_value(version) {
-            None => return Err(PlanError::NotApplied(version.clone())),
-            Some((version, _)) => vec![version],
-        },
-    };
-    let mut plan = Plan::default();
-    // What is half done is finished first, in its own direction: nothing under
-    // it is taken away, and no other migration instead of it.
-    let mut divergences: Vec<Divergence> = history
-        .unfinished
-        .iter()
-        .filter(|(version, unfinished)| match unfinished.direction {
-            Direction::Up => true,
-            Direction::Down => !chosen.contains(version),
-        })
-        .map(|(version, unfinished)| half(version, unfinished))
-        .collect();
-    for version in chosen {
-        let Some(migration) = catalog.get(version) else {
-            divergences.push(missing(version, history));
-            continue;
-        };
-        if let Some(reason) = irreversible(migration) {
-            if !divergences.is_empty() {
-                continue;
-            }
-            return Err(PlanError::Irreversible {
-                version: version.clone(),
-                name: migration.name.clone(),
-                reason,
-            });
-        }
-        let resume = resume(
-            history.unfinished.get(version),
-            Direction::Down,
-            &mut divergences,
-            migration,
-        );
-        plan.steps.push(step(migration, Direction::Down, resume));
-    }
-    if divergences.is_empty() {
-        Ok(plan)
-    } else {
-        Err(PlanError::Diverged(divergences))
-    }
-}
-
-/// Why a migration has no way back.
-fn irreversible(migration: &Migration) -> Option<String> {
-    match (&migration.metadata.irreversible, migration.down) {
-        (Some(reason), _) => Some(reason.clone()),
-        (None, DownScript::Absent) => Some("it has no down.sql".to_owned()),
-        (None, DownScript::Present) => None,
-    }
-}
-
 /// What contradicts the catalog, whatever the goal is.
-fn contradictions(catalog: &Catalog, history: &History, notes: &mut Vec<Note>) -> Vec<Divergence> {
+fn contradictions(
+    catalog: &Catalog,
+    history: &History,
+    policy: Ahead,
+    notes: &mut Vec<Note>,
+) -> Vec<Divergence> {
     let mut divergences = Vec::new();
     let last = catalog.newest().map(|migration| &migration.version);
-    let mut ahead = 0;
+    let is_ahead = |version: &Version| last.is_some_and(|last| version > last);
+    let mut ahead = BTreeSet::new();
     for (version, row) in &history.applied {
         let Some(migration) = catalog.get(version) else {
-            if last.is_some_and(|last| version > last) {
-                ahead += 1;
+            if is_ahead(version) {
+                ahead.insert(version);
             } else {
                 divergences.push(missing(version, history));
             }
@@ -356,14 +358,10 @@ fn contradictions(catalog: &Catalog, history: &History, notes: &mut Vec<Note>) -
             Edit::None => divergences.push(Divergence::Edited {
                 version: version.clone(),
                 name,
+                raw: recorded.raw,
+                up: recorded.up.clone(),
             }),
         }
-    }
-    if let (Some(newest), true) = (history.newest(), ahead > 0) {
-        notes.push(Note::Ahead {
-            count: ahead,
-            newest: newest.clone(),
-        });
     }
     let known: BTreeSet<&Version> = catalog.iter().map(|migration| &migration.version).collect();
     for (version, unfinished) in &history.unfinished {
@@ -371,9 +369,28 @@ fn contradictions(catalog: &Catalog, history: &History, notes: &mut Vec<Note>) -
         match (unfinished.direction, known.contains(version)) {
             (Direction::Up, true) => {}
             (Direction::Down, _) => divergences.push(half(version, unfinished)),
+            // The newer build's run is not at its end.
+            (Direction::Up, false) if is_ahead(version) => {
+                ahead.insert(version);
+            }
             (Direction::Up, false) => divergences.push(Divergence::Missing {
                 version: version.clone(),
                 name: unfinished.name.clone(),
+                raw: None,
+            }),
+        }
+    }
+    if let Some(newest) = ahead.last().copied() {
+        match policy {
+            Ahead::Ok | Ahead::Warn => notes.push(Note::Ahead {
+                count: ahead.len(),
+                newest: newest.clone(),
+                policy,
+            }),
+            Ahead::Fail => divergences.push(Divergence::Ahead {
+                version: newest.clone(),
+                name: name_of(newest, history),
+                count: ahead.len(),
             }),
         }
     }
@@ -385,11 +402,20 @@ fn missing(version: &Version, history: &History) -> Divergence {
         .applied
         .get(version)
         .and_then(|row| row.recorded.as_ref());
-    let name = recorded.map_or_else(|| version.to_string(), |recorded| recorded.name.clone());
     Divergence::Missing {
         version: version.clone(),
-        name,
+        name: name_of(version, history),
+        raw: recorded.map(|recorded| recorded.raw),
     }
+}
+
+/// The name of an applied migration, as far as it is known.
+fn name_of(version: &Version, history: &History) -> String {
+    let recorded = history
+        .applied
+        .get(version)
+        .and_then(|row| row.recorded.as_ref());
+    recorded.map_or_else(|| version.to_string(), |recorded| recorded.name.clone())
 }
 
 fn half(version: &Version, unfinished: &Unfinished) -> Divergence {
@@ -419,26 +445,17 @@ fn half(version: &Version, unfinished: &Unfinished) -> Divergence {
 
 /// Where to go on with a migration, or why that cannot be known.
 fn resume(
+    version: &Version,
     unfinished: Option<&Unfinished>,
     direction: Direction,
     divergences: &mut Vec<Divergence>,
-    migration: &Migration,
 ) -> Option<Resume> {
     let unfinished = unfinished.filter(|unfinished| unfinished.direction == direction)?;
     if let AttemptState::InDoubt { .. } = unfinished.state {
-        divergences.push(half(&migration.version, unfinished));
+        divergences.push(half(version, unfinished));
     }
     Some(Resume {
         attempt: unfinished.attempt,
         done: unfinished.done,
     })
-}
-
-fn step(migration: &Migration, direction: Direction, resume: Option<Resume>) -> Step {
-    Step {
-        direction,
-        version: migration.version.clone(),
-        name: migration.name.clone(),
-        resume,
-    }
 }

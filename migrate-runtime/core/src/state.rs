@@ -22,6 +22,8 @@ pub enum State {
     Edited,
     /// Applied, and not on disk.
     Missing,
+    /// Applied, and newer than all on disk: an older set on a newer schema.
+    Ahead,
     /// Not applied, but older than one that is.
     OutOfOrder,
     /// Outside a transaction, stopped between two statements.
@@ -52,6 +54,7 @@ impl State {
             Self::Pending => "pending",
             Self::Edited => "edited",
             Self::Missing => "missing",
+            Self::Ahead => "ahead",
             Self::OutOfOrder => "out-of-order",
             Self::HalfApplied { .. } => "half-applied",
             Self::InDoubt { .. } => "in-doubt",
@@ -77,6 +80,7 @@ pub struct Entry {
 pub fn inspect(catalog: &Catalog, history: &History) -> Vec<Entry> {
     let mut entries: BTreeMap<&Version, Entry> = BTreeMap::new();
     let newest = history.newest();
+    let last = catalog.newest().map(|migration| &migration.version);
     for migration in catalog.iter() {
         let row = history.applied.get(&migration.version);
         let state = match row {
@@ -99,7 +103,11 @@ pub fn inspect(catalog: &Catalog, history: &History) -> Vec<Entry> {
                 .recorded
                 .as_ref()
                 .map_or_else(|| version.to_string(), |recorded| recorded.name.clone()),
-            state: State::Missing,
+            state: if last.is_some_and(|last| version > last) {
+                State::Ahead
+            } else {
+                State::Missing
+            },
             run_on: Some(row.run_on.clone()),
         });
     }

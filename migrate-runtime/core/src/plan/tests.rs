@@ -35,6 +35,8 @@ fn applied(set: &[(&str, &str)]) -> History {
             raw: Checksum::raw(up),
             semantic: Checksum::raw(up),
             edit: Edit::None,
+            attempt: 1,
+            up: None,
         };
         (
             version(v),
@@ -122,6 +124,8 @@ fn an_edited_migration_is_refused_and_named() {
     let edited = Divergence::Edited {
         version: version("2"),
         name: "2_m".into(),
+        raw: Checksum::raw("before"),
+        up: None,
     };
     assert_eq!(
         up(&catalog(&ABC), &history, Up::Latest),
@@ -153,19 +157,91 @@ fn a_missing_migration_is_refused_but_a_newer_one_is_only_ahead() {
     let missing = Divergence::Missing {
         version: version("2"),
         name: "2_m".into(),
+        raw: Some(Checksum::raw("b")),
     };
     assert_eq!(
         up(&two, &applied(&ABC), Up::Latest),
         Err(PlanError::Diverged(vec![missing]))
     );
     let old_build = catalog(&ABC[..2]);
-    let plan = up(&old_build, &applied(&ABC), Up::Latest).unwrap();
+    let ahead = up(&old_build, &applied(&ABC), Up::Latest).unwrap();
     assert_eq!(
-        plan.notes,
+        ahead.notes,
         [Note::Ahead {
             count: 1,
-            newest: version("3")
+            newest: version("3"),
+            policy: Ahead::Ok,
         }]
+    );
+    let policy = |ahead| Policy {
+        ahead,
+        ..Policy::default()
+    };
+    let with = |ahead| {
+        let goal = Goal::Up(Up::Latest);
+        plan(&old_build, &applied(&ABC), &goal, policy(ahead))
+    };
+    assert!(with(Ahead::Warn).unwrap().notes[0].is_warning());
+    assert!(matches!(
+        with(Ahead::Fail),
+        Err(PlanError::Diverged(found)) if matches!(found[..], [Divergence::Ahead { count: 1, .. }])
+    ));
+}
+
+#[test]
+fn what_a_newer_build_is_in_the_middle_of_is_ahead_too() {
+    let mut history = applied(&ABC[..2]);
+    let running = unfinished(Direction::Up, AttemptState::Running);
+    history.unfinished.insert(version("3"), running);
+    let plan = up(&catalog(&ABC[..2]), &history, Up::Latest).unwrap();
+    assert!(plan.is_empty());
+    assert!(matches!(plan.notes[..], [Note::Ahead { count: 1, .. }]));
+}
+
+#[test]
+fn what_is_not_in_the_catalog_is_reverted_by_the_journal_only_where_that_was_said() {
+    let catalog = catalog(&[ABC[0]]);
+    let mut history = applied(&ABC);
+    let policy = Policy {
+        stored_down: StoredDown::Use,
+        ..Policy::default()
+    };
+    let sources = |history: &History, down: Down, policy| {
+        plan(&catalog, history, &Goal::Down(down), policy).map(|plan| {
+            let step = |step: Step| (step.version.to_string(), step.source);
+            plan.steps.into_iter().map(step).collect::<Vec<_>>()
+        })
+    };
+    let stored = StepSource::Journal { attempt: 1 };
+    assert!(matches!(
+        sources(&history, Down::Zero, Policy::default()),
+        Err(PlanError::Diverged(found)) if found.len() == 2
+    ));
+    assert_eq!(
+        sources(&history, Down::Zero, policy),
+        Ok(vec![
+            ("3".to_owned(), stored),
+            ("2".to_owned(), stored),
+            ("1".to_owned(), StepSource::Catalog),
+        ])
+    );
+    assert_eq!(
+        sources(&history, Down::Only(version("2")), policy),
+        Ok(vec![("2".to_owned(), stored)])
+    );
+    // What is half reverted goes on with its own text.
+    let begun = unfinished(Direction::Down, AttemptState::Failed);
+    history.unfinished.insert(version("3"), begun);
+    assert_eq!(
+        sources(&history, Down::Count(1), policy),
+        Ok(vec![("3".to_owned(), StepSource::Journal { attempt: 7 })])
+    );
+    history.unfinished.clear();
+    history.applied.get_mut(&version("3")).unwrap().recorded = None;
+    let error = sources(&history, Down::Zero, policy).unwrap_err();
+    assert!(
+        error.to_string().contains("another tool applied it"),
+        "{error}"
     );
 }
 
@@ -183,6 +259,7 @@ fn a_late_arrival_is_refused_unless_the_policy_or_its_name_lets_it_in() {
         &Goal::Up(Up::Latest),
         Policy {
             out_of_order: OutOfOrder::Warn,
+            ..Policy::default()
         },
     )
     .unwrap();
@@ -193,6 +270,7 @@ fn a_late_arrival_is_refused_unless_the_policy_or_its_name_lets_it_in() {
         &Goal::Up(Up::Latest),
         Policy {
             out_of_order: OutOfOrder::Allow,
+            ..Policy::default()
         },
     )
     .unwrap();
@@ -306,6 +384,8 @@ fn execute(catalog: &Catalog, history: &mut History, plan: &Plan) {
                     raw: migration.raw,
                     semantic: migration.raw,
                     edit: Edit::None,
+                    attempt: 1,
+                    up: None,
                 };
                 let row = Applied {
                     run_on: String::new(),
@@ -353,7 +433,7 @@ proptest! {
         let some: Vec<(&str, &str)> =
             set.iter().zip(&applied_share).filter(|(_, share)| **share).map(|(m, _)| (m.0, m.1)).collect();
         let mut history = applied(&some);
-        let policy = Policy { out_of_order: OutOfOrder::Allow };
+        let policy = Policy { out_of_order: OutOfOrder::Allow, ..Policy::default() };
         if let Ok(first) = plan(&catalog, &history, &goal, policy) {
             let ordered = first.steps.windows(2).all(|pair| match pair[0].direction {
                 Direction::Up => pair[0].version < pair[1].version,
