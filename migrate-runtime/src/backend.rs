@@ -45,6 +45,9 @@ pub(crate) trait Backend {
     /// The journal, newest first.
     fn read_attempts(&mut self, limit: Option<u64>) -> Result<Vec<AttemptRow>, DatabaseError>;
 
+    /// The texts that the journal keeps of these attempts.
+    fn read_texts(&mut self, attempts: &[i64]) -> Result<Vec<KeptTexts>, DatabaseError>;
+
     /// Records an attempt by steps as running: its id, and the write that does
     /// it where that may go with the next one.
     fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<(i64, String), DatabaseError>;
@@ -170,7 +173,7 @@ pub(crate) enum Pace {
 
 /// Of a file that is larger the journal keeps the checksum alone: what it keeps
 /// is for a person to compare with.
-const LARGEST_KEPT: usize = 64 * 1024;
+pub(crate) const LARGEST_KEPT: usize = 64 * 1024;
 
 /// One migration, ready to be run.
 pub(crate) struct Work<'a> {
@@ -194,7 +197,7 @@ impl Work<'_> {
         Attempt {
             version: self.version,
             name: self.name,
-            direction: self.direction,
+            direction: self.direction.as_str(),
             total: self.script.statements.len(),
             raw: self.raw,
             semantic: self.semantic,
@@ -349,6 +352,20 @@ pub(crate) struct StepRow {
     pub(crate) fingerprint: Option<String>,
 }
 
+/// The texts of a row of the journal.
+#[derive(Debug, diesel::QueryableByName)]
+pub(crate) struct KeptTexts {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) id: i64,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) up_sql: Option<String>,
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(crate) down_sql: Option<String>,
+    /// The attempt that applied the version.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    pub(crate) applied_by_attempt: Option<i64>,
+}
+
 /// A row of the journal.
 #[derive(Debug, Clone, diesel::QueryableByName)]
 pub struct AttemptRow {
@@ -391,6 +408,9 @@ pub struct AttemptRow {
     /// The run that it belonged to.
     #[diesel(sql_type = Text)]
     pub run_id: String,
+    /// Why a person has asked for it.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub reason: Option<String>,
 }
 
 /// One number, for small questions.

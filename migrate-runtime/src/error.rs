@@ -9,6 +9,8 @@ use std::time::Duration;
 use migrate_core::Refusal;
 use migrate_core::{Direction, Place, PlanError, ReadError, Version};
 
+use crate::repair::RepairError;
+
 /// An error of the database, without the URL it came from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -272,6 +274,9 @@ pub enum Error {
         /// Why it failed.
         source: DatabaseError,
     },
+    /// There is nothing to repair.
+    #[error(transparent)]
+    Repair(#[from] RepairError),
     /// A signal asked to stop.
     #[error("interrupted; what is applied is recorded")]
     Interrupted,

@@ -2,8 +2,10 @@
 //! another runner got in between. A plan made before waiting is never executed.
 
 mod prepare;
+mod repair;
 mod resume;
 mod steps;
+mod stored;
 mod upkeep;
 mod whole;
 
@@ -12,11 +14,12 @@ use std::time::{Duration, Instant};
 
 use migrate_core::RunMode;
 use migrate_core::{
-    Catalog, Dialect, Direction, Divergence, Down, Goal, History, Plan, PlanError, Step, Up,
-    Version, plan,
+    Catalog, Dialect, Direction, Divergence, Down, Goal, History, Plan, PlanError, Step,
+    StepSource, Up, Version, plan,
 };
 
 use self::prepare::{Prepared, prepare};
+use self::stored::{Sources, StoredDowns};
 use crate::backend::{Backend, Claim, LockScope, Outcome, Stop};
 use crate::error::{DatabaseErrorKind, Error, Remains};
 use crate::event::Event;
@@ -55,6 +58,7 @@ pub(crate) struct Run<'r> {
     pub(crate) tell: &'r dyn Fn(Event<'_>),
     pub(crate) report: &'r mut Report,
     admitted: BTreeSet<(Version, Direction)>,
+    stored: StoredDowns,
     noted: bool,
 }
 
@@ -84,7 +88,15 @@ impl<'r> Run<'r> {
             tell,
             report,
             admitted: BTreeSet::new(),
+            stored: StoredDowns::default(),
             noted: false,
+        }
+    }
+
+    fn sources(&self) -> Sources<'_> {
+        Sources {
+            catalog: self.catalog,
+            stored: &self.stored,
         }
     }
 
@@ -193,11 +205,13 @@ impl<'r> Run<'r> {
     pub(crate) fn admit(&mut self, plan: &Plan) -> Result<(), Error> {
         let mut refused = Vec::new();
         for step in &plan.steps {
+            self.is_agreed(step)?;
+            self.stored.load(self.backend, step)?;
             let key = (step.version.clone(), step.direction);
             if self.admitted.contains(&key) {
                 continue;
             }
-            match prepare::admit(self.catalog, step, self.backend.dialect()) {
+            match prepare::admit(self.sources(), step, self.backend.dialect()) {
                 Ok((mode, notes)) => {
                     if self.options.scope == Scope::WholeRun && mode == RunMode::Steps {
                         return Err(Error::SingleTransaction(match self.backend.dialect() {
@@ -225,11 +239,26 @@ impl<'r> Run<'r> {
         }
     }
 
+    /// What nobody was shown is not run: another build may have applied it
+    /// since.
+    fn is_agreed(&self, step: &Step) -> Result<(), Error> {
+        match (step.source, &self.options.agreed) {
+            (StepSource::Journal { attempt }, Some(agreed)) if !agreed.contains(&attempt) => {
+                let missing = Divergence::Missing {
+                    version: step.version.clone(),
+                    name: step.name.clone(),
+                    raw: None,
+                };
+                Err(PlanError::Diverged(vec![missing]).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn claim(&mut self, plan: &Plan) -> Result<Claim, Error> {
         let steps = |step: &Step| {
-            let migration = self.catalog.get(&step.version);
-            migration.is_some_and(|migration| {
-                prepare::mode(migration, step, self.backend.dialect()) == RunMode::Steps
+            self.sources().of(step).is_ok_and(|origin| {
+                prepare::mode(origin, step, self.backend.dialect()) == RunMode::Steps
             })
         };
         let scope = if plan.steps.iter().any(steps) {
@@ -288,7 +317,7 @@ impl<'r> Run<'r> {
         if beaten.replace(step.version.clone()).as_ref() != Some(&step.version) {
             return Ok(());
         }
-        let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
+        let prepared = prepare(self.sources(), step, self.backend.dialect(), self.options)?;
         let message = "the file writes its own row of the history table, which is the runner's";
         Err(prepared.failure(step, None, None, message.to_owned(), Remains::RolledBack))
     }
@@ -305,7 +334,7 @@ impl<'r> Run<'r> {
             attempt: tries,
         });
         if tries >= LOCK_TRIES {
-            let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
+            let prepared = prepare(self.sources(), step, self.backend.dialect(), self.options)?;
             let message = format!(
                 "gave up after {tries} tries: another session holds a lock on what it changes"
             );
@@ -326,7 +355,7 @@ impl<'r> Run<'r> {
             total: plan.steps.len(),
         });
         let began = Instant::now();
-        let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
+        let prepared = prepare(self.sources(), step, self.backend.dialect(), self.options)?;
         Ok((began, prepared))
     }
 

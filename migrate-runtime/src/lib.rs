@@ -63,6 +63,7 @@ mod migrator;
 mod open;
 mod quote;
 mod reading;
+mod repair;
 mod store;
 mod url;
 
@@ -83,5 +84,6 @@ pub use migrate_core as core;
 pub use migrate_macros::embed_migrations as __embed_migrations;
 pub use migrator::{Migrator, Options, Resolution, Scope};
 pub use open::{Access, Database, Session};
+pub use repair::{Repair, RepairError, Repaired};
 pub use store::{DEFAULT_HISTORY_TABLE, Runner};
 pub use url::{DatabaseUrl, UrlError};

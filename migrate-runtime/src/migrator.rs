@@ -1,6 +1,7 @@
 //! The migrator: one catalog, the options of a run, and the verbs. The command
 //! and every service call these; there is no other run loop.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::lock::{DEFAULT_LOCK_WAIT, random};
 use crate::open::Database;
 use crate::reading;
+use crate::repair::{Repair, Repaired};
 use crate::store::Runner;
 
 /// What one transaction covers.
@@ -40,6 +42,10 @@ pub struct Options {
     pub lock_timeout: Duration,
     /// Longest run of a statement; zero is for ever.
     pub statement_timeout: Duration,
+    /// With [`StoredDown::Use`](migrate_core::StoredDown): of the down SQL that
+    /// the journal keeps, run only that of these attempts, which a person has
+    /// seen; nothing here is all of it.
+    pub agreed: Option<BTreeSet<i64>>,
     /// Who runs, for the journal.
     pub runner: Runner,
     /// How to ask the run to stop.
@@ -54,6 +60,7 @@ impl Default for Options {
             lock_wait: DEFAULT_LOCK_WAIT,
             lock_timeout: Duration::from_secs(2),
             statement_timeout: Duration::ZERO,
+            agreed: None,
             runner: Runner::this_process(concat!("migrate-runtime ", env!("CARGO_PKG_VERSION"))),
             interrupt: Interrupt::default(),
         }
@@ -232,6 +239,68 @@ impl<'m> Migrator<'m> {
             &mut Report::default(),
         )
         .create_tables()
+    }
+
+    /// The down SQL that the journal keeps at `attempt`, as a step of a plan
+    /// names it.
+    ///
+    /// # Errors
+    /// When the journal cannot be read.
+    pub fn stored_down(
+        &self,
+        database: &mut Database,
+        attempt: i64,
+    ) -> Result<Option<String>, Error> {
+        let texts = database
+            .backend()
+            .read_texts(&[attempt])
+            .map_err(Error::database("cannot read the journal"))?;
+        Ok(texts.into_iter().next().and_then(|texts| texts.down_sql))
+    }
+
+    /// The migrations that a repair would write anew. Reads only.
+    ///
+    /// # Errors
+    /// As [`Self::history`], and why there is nothing to repair.
+    pub fn repairable(
+        &self,
+        database: &mut Database,
+        repair: &Repair,
+    ) -> Result<Vec<Repaired>, Error> {
+        let history = self.history(database)?;
+        let due = repair.due(self.catalog, &history)?;
+        let repaired = |migration: &migrate_core::Migration| Repaired {
+            version: migration.version.clone(),
+            name: migration.name.clone(),
+        };
+        Ok(due.into_iter().map(repaired).collect())
+    }
+
+    /// Brings what the journal says of applied migrations in line with the
+    /// files, under the lock, with who did it and why; the schema stays as it
+    /// is. Gives the migrations that it was about.
+    ///
+    /// # Errors
+    /// Why there is nothing to repair, that an edit is accepted without a
+    /// reason, or that another runner is at work.
+    pub fn repair(
+        &self,
+        database: &mut Database,
+        repair: &Repair,
+        reason: Option<&str>,
+    ) -> Result<Vec<Repaired>, Error> {
+        Run::new(
+            database.backend(),
+            self.catalog,
+            &self.options,
+            &|event| {
+                if let Some(observer) = self.observer {
+                    observer(event);
+                }
+            },
+            &mut Report::default(),
+        )
+        .repair(repair, reason)
     }
 
     /// Settles a statement in doubt by what a person found; says whether

@@ -3,12 +3,15 @@
 
 use migrate_core::Checksum;
 use migrate_core::{
-    Applied, AttemptState, Catalog, Direction, Edit, History, ReadError, Recorded, Unfinished,
-    Version,
+    Applied, AttemptState, Catalog, Direction, Edit, History, Recorded, Unfinished, Version,
 };
 
 use crate::backend::{Backend, HistoryRow};
 use crate::error::{DatabaseError, Error};
+
+/// Of so many edited files the text as applied is read: more than anybody
+/// compares.
+const MOST_TEXTS: usize = 100;
 
 /// Reads the history, and compares it with the catalog's files where their
 /// checksums differ.
@@ -61,6 +64,8 @@ fn recorded(row: &HistoryRow) -> Option<Recorded> {
         raw: checksum(&row.raw_checksum)?,
         semantic: checksum(&row.semantic_checksum)?,
         edit: Edit::None,
+        attempt: row.attempt?,
+        up: None,
     })
 }
 
@@ -100,24 +105,36 @@ fn number(value: Option<i64>) -> usize {
         .unwrap_or_default()
 }
 
-/// Marks the edits that change only comments or white space.
+/// Marks the edits that change only comments or white space, and puts the text
+/// as it was applied to the others.
 fn compare(
-    backend: &dyn Backend,
+    backend: &mut dyn Backend,
     catalog: &Catalog,
     history: &mut History,
-) -> Result<(), ReadError> {
+) -> Result<(), Error> {
     let edited = history.applied.iter().filter_map(|(version, row)| {
         let (migration, recorded) = (catalog.get(version)?, row.recorded.as_ref()?);
-        (recorded.raw != migration.raw).then_some((migration, recorded.semantic))
+        (recorded.raw != migration.raw).then_some((migration, recorded))
     });
-    let mut cosmetic = Vec::new();
-    for (migration, semantic) in edited {
-        if Checksum::semantic(&migration.up()?, backend.dialect()) == semantic {
+    let (mut cosmetic, mut changed) = (Vec::new(), Vec::new());
+    for (migration, recorded) in edited {
+        if Checksum::semantic(&migration.up()?, backend.dialect()) == recorded.semantic {
             cosmetic.push(migration.version.clone());
+        } else if changed.len() < MOST_TEXTS {
+            changed.push(recorded.attempt);
         }
     }
     for version in &cosmetic {
         history.mark_cosmetic(version);
+    }
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let texts = backend
+        .read_texts(&changed)
+        .map_err(Error::database("cannot read the journal"))?;
+    for text in texts {
+        history.keep_text(text.id, text.up_sql);
     }
     Ok(())
 }

@@ -2,11 +2,12 @@
 //! attempts and the steps of migrations outside a transaction. Sends nothing.
 
 mod tables;
+mod texts;
 
 use std::time::Duration;
 
 use migrate_core::Checksum;
-use migrate_core::{Dialect, Direction, Version};
+use migrate_core::{Dialect, Version};
 
 use crate::quote::{identifier, literal, optional};
 
@@ -42,7 +43,8 @@ pub struct Runner {
 pub(crate) struct Attempt<'a> {
     pub(crate) version: &'a Version,
     pub(crate) name: &'a str,
-    pub(crate) direction: Direction,
+    /// `up`, `down` or `repair`.
+    pub(crate) direction: &'static str,
     pub(crate) total: usize,
     pub(crate) raw: Checksum,
     pub(crate) semantic: Checksum,
@@ -185,7 +187,7 @@ impl Store {
             .unwrap_or_default();
         format!(
             "SELECT id, version, name, direction, state, statements_total, {} AS statements_done, error, {} AS started_at, \
-             duration_us, applied_by, tool_version, run_id FROM {} j ORDER BY id DESC{limit}",
+             duration_us, applied_by, tool_version, run_id, reason FROM {} j ORDER BY id DESC{limit}",
             self.statements_done("j"),
             self.as_text("started_at"),
             self.journal

@@ -128,6 +128,17 @@ impl History {
         self.applied.last_key_value().map(|(version, _)| version)
     }
 
+    /// Keeps the text of up.sql as the journal's row `attempt` has it.
+    pub fn keep_text(&mut self, attempt: i64, up: Option<String>) {
+        let mut recorded = self
+            .applied
+            .values_mut()
+            .filter_map(|row| row.recorded.as_mut());
+        if let Some(recorded) = recorded.find(|recorded| recorded.attempt == attempt) {
+            recorded.up = up;
+        }
+    }
+
     /// Notes that only comments or white space of an applied file changed.
     pub fn mark_cosmetic(&mut self, version: &Version) {
         if let Some(recorded) = self

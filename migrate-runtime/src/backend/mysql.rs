@@ -22,8 +22,8 @@ use self::packet::{After, Pieces, transaction};
 use self::probe::Probe;
 use self::session::{Session, Timeouts};
 use super::{
-    AttemptRow, Backend, Cancellation, Claim, HistoryColumns, HistoryRow, IdRow, LockScope,
-    Outcome, Pace, Recorded, Settled, StatementError, StepRow, Stop, Work,
+    AttemptRow, Backend, Cancellation, Claim, HistoryColumns, HistoryRow, IdRow, KeptTexts,
+    LockScope, Outcome, Pace, Recorded, Settled, StatementError, StepRow, Stop, Work,
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::quote::literal;
@@ -207,6 +207,10 @@ where
             [_, true, true] => self.rows(&self.store.select_attempts(limit)),
             _ => Ok(Vec::new()),
         }
+    }
+
+    fn read_texts(&mut self, attempts: &[i64]) -> Result<Vec<KeptTexts>, DatabaseError> {
+        self.rows(&self.store.select_texts(attempts))
     }
 
     fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<(i64, String), DatabaseError> {

@@ -22,8 +22,8 @@ use self::facts::{Facts, Until};
 pub(crate) use self::setup::SessionSetup;
 use self::transaction::migration_error;
 use super::{
-    AttemptRow, Backend, Cancellation, Claim, HistoryRow, IdRow, LockScope, Outcome, Pace,
-    Recorded, Settled, StatementError, StepRow, Stop, Work,
+    AttemptRow, Backend, Cancellation, Claim, HistoryRow, IdRow, KeptTexts, LockScope, Outcome,
+    Pace, Recorded, Settled, StatementError, StepRow, Stop, Work,
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::lock;
@@ -176,6 +176,10 @@ where
             return Ok(Vec::new());
         }
         self.rows(&self.store.select_attempts(limit))
+    }
+
+    fn read_texts(&mut self, attempts: &[i64]) -> Result<Vec<KeptTexts>, DatabaseError> {
+        self.rows(&self.store.select_texts(attempts))
     }
 
     fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<(i64, String), DatabaseError> {

@@ -15,8 +15,8 @@ use migrate_core::{Dialect, Direction, tokenize};
 
 pub(crate) use self::sentinel::Sentinel;
 use super::{
-    AttemptRow, Backend, Claim, HistoryColumns, HistoryRow, IdRow, LockScope, Outcome, Pace,
-    Recorded, Settled, StatementError, StepRow, Stop, Work, first_line, word_at,
+    AttemptRow, Backend, Claim, HistoryColumns, HistoryRow, IdRow, KeptTexts, LockScope, Outcome,
+    Pace, Recorded, Settled, StatementError, StepRow, Stop, Work, first_line, word_at,
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::quote::literal;
@@ -237,6 +237,10 @@ where
             [_, true, _] => self.rows(&self.store.select_attempts(limit)),
             [_, false, _] => Ok(Vec::new()),
         }
+    }
+
+    fn read_texts(&mut self, attempts: &[i64]) -> Result<Vec<KeptTexts>, DatabaseError> {
+        self.rows(&self.store.select_texts(attempts))
     }
 
     fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<(i64, String), DatabaseError> {

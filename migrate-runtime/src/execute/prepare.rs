@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use migrate_core::Checksum;
-use migrate_core::{Catalog, Dialect, Direction, Migration, PlanError, Step};
+use migrate_core::{Dialect, Direction, PlanError, Step};
 use migrate_core::{Note, RunMode, Script};
 
+use super::stored::{Origin, Sources};
 use crate::backend::{Backend, Work};
 use crate::error::{Error, Failure, RefusedFile, Remains};
 use crate::migrator::Options;
@@ -31,14 +32,11 @@ pub(super) struct Prepared {
 }
 
 /// Whether a step runs in a transaction on this dialect.
-pub(super) fn mode(migration: &Migration, step: &Step, dialect: Dialect) -> RunMode {
+pub(super) fn mode(origin: Origin<'_>, step: &Step, dialect: Dialect) -> RunMode {
     // What began outside a transaction goes on there, whatever metadata.toml
     // says now: from the start again its finished statements would run twice.
     // MySQL commits implicitly on DDL: there a transaction is no protection.
-    if migration.metadata.transaction.runs_in_transaction()
-        && step.resume.is_none()
-        && dialect != Dialect::MySql
-    {
+    if origin.runs_in_transaction() && step.resume.is_none() && dialect != Dialect::MySql {
         RunMode::Transaction
     } else {
         RunMode::Steps
@@ -46,8 +44,8 @@ pub(super) fn mode(migration: &Migration, step: &Step, dialect: Dialect) -> RunM
 }
 
 /// A step's file, read and admitted.
-struct Admitted<'c> {
-    migration: &'c Migration,
+struct Admitted<'s> {
+    origin: Origin<'s>,
     file: Option<PathBuf>,
     text: String,
     raw: Checksum,
@@ -62,11 +60,11 @@ struct Admitted<'c> {
 /// When it cannot be read, was changed since the plan, or holds what cannot be
 /// run.
 pub(super) fn admit(
-    catalog: &Catalog,
+    sources: Sources<'_>,
     step: &Step,
     dialect: Dialect,
 ) -> Result<(RunMode, Vec<Note>), Error> {
-    let Admitted { mode, script, .. } = read(catalog, step, dialect)?;
+    let Admitted { mode, script, .. } = read(sources, step, dialect)?;
     Ok((mode, script.notes))
 }
 
@@ -75,34 +73,28 @@ pub(super) fn admit(
 /// # Errors
 /// As [`admit`].
 pub(super) fn prepare(
-    catalog: &Catalog,
+    sources: Sources<'_>,
     step: &Step,
     dialect: Dialect,
     options: &Options,
 ) -> Result<Prepared, Error> {
     let Admitted {
-        migration,
+        origin,
         file,
         text,
         raw,
         mode,
         script,
-    } = read(catalog, step, dialect)?;
-    let metadata = &migration.metadata;
+    } = read(sources, step, dialect)?;
+    let (lock_timeout, statement_timeout) = origin.timeouts();
     Ok(Prepared {
         dialect,
         semantic: Checksum::semantic(&text, dialect),
-        down: match step.direction {
-            Direction::Up => migration.down()?,
-            Direction::Down => None,
-        },
-        lock_timeout: metadata.lock_timeout.unwrap_or(options.lock_timeout),
-        statement_timeout: metadata
-            .statement_timeout
-            .unwrap_or(options.statement_timeout),
+        down: origin.kept_down(step.direction, mode, &text)?,
+        lock_timeout: lock_timeout.unwrap_or(options.lock_timeout),
+        statement_timeout: statement_timeout.unwrap_or(options.statement_timeout),
         // Elsewhere who leaves the transaction wants each one committed.
-        shares_transactions: dialect == Dialect::MySql
-            && metadata.transaction.runs_in_transaction(),
+        shares_transactions: dialect == Dialect::MySql && origin.runs_in_transaction(),
         raw,
         script,
         mode,
@@ -111,19 +103,14 @@ pub(super) fn prepare(
     })
 }
 
-fn read<'c>(catalog: &'c Catalog, step: &Step, dialect: Dialect) -> Result<Admitted<'c>, Error> {
-    let Some(migration) = catalog.get(&step.version) else {
-        return Err(PlanError::NotInCatalog(step.version.clone()).into());
-    };
-    let file = migration
-        .directory()
-        .map(|directory| directory.join(step.direction.file_name()));
-    let text = match step.direction {
-        Direction::Up => migration.up()?,
-        Direction::Down => migration.down()?.unwrap_or_default(),
-    };
+fn read<'s>(sources: Sources<'s>, step: &Step, dialect: Dialect) -> Result<Admitted<'s>, Error> {
+    let origin = sources.of(step)?;
+    let file = origin.file(step.direction);
+    let text = origin.text(step.direction)?;
     let raw = Checksum::raw(&text);
-    if step.direction == Direction::Up && raw != migration.raw {
+    if let (Direction::Up, Origin::Catalog(migration)) = (step.direction, origin)
+        && raw != migration.raw
+    {
         return Err(Error::Changed(file.unwrap_or_default()));
     }
     if step.direction == Direction::Down && text.trim().is_empty() {
@@ -134,10 +121,10 @@ fn read<'c>(catalog: &'c Catalog, step: &Step, dialect: Dialect) -> Result<Admit
         }
         .into());
     }
-    let mode = mode(migration, step, dialect);
+    let mode = mode(origin, step, dialect);
     match Script::admit(&text, dialect, mode) {
         Ok(script) => Ok(Admitted {
-            migration,
+            origin,
             file,
             text,
             raw,

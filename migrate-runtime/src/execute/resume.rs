@@ -6,7 +6,7 @@ use migrate_core::{
     Step, Version, replay,
 };
 
-use super::prepare::Prepared;
+use super::{prepare::Prepared, stored};
 use crate::backend::{Backend, Settled, StatementError, StepRow};
 use crate::error::{DatabaseError, Error};
 
@@ -123,17 +123,18 @@ pub(super) fn settle(
     history: &History,
     version: &Version,
 ) -> Result<bool, Error> {
-    let (Some(unfinished), Some(migration)) =
-        (history.unfinished.get(version), catalog.get(version))
-    else {
+    let Some(unfinished) = history.unfinished.get(version) else {
         return Ok(false);
     };
     let AttemptState::InDoubt { statement } = unfinished.state else {
         return Ok(false);
     };
-    let text = match unfinished.direction {
-        Direction::Up => migration.up()?,
-        Direction::Down => migration.down()?.unwrap_or_default(),
+    let text = match (catalog.get(version), unfinished.direction) {
+        (Some(migration), Direction::Up) => migration.up()?,
+        (Some(migration), Direction::Down) => migration.down()?.unwrap_or_default(),
+        (None, Direction::Up) => return Ok(false),
+        (None, Direction::Down) => stored::begun(backend, unfinished.attempt)
+            .map_err(Error::database("cannot read the journal"))?,
     };
     let Ok(script) = Script::admit(&text, backend.dialect(), RunMode::Steps) else {
         return Ok(false);
