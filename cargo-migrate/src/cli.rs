@@ -15,8 +15,8 @@ use clap_complete::Shell;
 
 pub use command::{
     Command, CompletionsArgs, CreateArgs, CurrentArgs, DropArgs, HistoryArgs, InitArgs, NewArgs,
-    PlanArgs, RedoArgs, ResetArgs, ResolveArgs, RevertArgs, RunArgs, ShowArgs, StatusArgs,
-    WaitArgs,
+    PlanArgs, RedoArgs, RepairArgs, ResetArgs, ResolveArgs, RevertArgs, RunArgs, ShowArgs,
+    StatusArgs, WaitArgs,
 };
 pub use global::{GlobalArgs, MessageFormat, SelectionArgs};
 pub(crate) use goal::typed;

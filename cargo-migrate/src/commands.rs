@@ -13,6 +13,7 @@ mod open;
 mod over;
 mod plan;
 mod redo;
+mod repair;
 mod reset;
 mod resolve;
 mod revert;
@@ -120,6 +121,7 @@ impl Context {
             Command::Current(_) => current::run(self),
             Command::Show(args) => show::run(self, args),
             Command::Plan(args) => plan::run(self, &args.goal),
+            Command::Repair(args) => repair::run(self, args),
             Command::Resolve(args) => resolve::run(self, args),
             Command::Wait(args) => wait::run(self, args),
             Command::Completions(_) => Ok(Exit::Fine),
@@ -200,6 +202,7 @@ fn name(command: &Command) -> &'static str {
         Command::Current(_) => "current",
         Command::Show(_) => "show",
         Command::Plan(_) => "plan",
+        Command::Repair(_) => "repair",
         Command::Resolve(_) => "resolve",
         Command::Wait(_) => "wait",
         Command::Completions(_) => "completions",

@@ -18,7 +18,7 @@ mod tests;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use migrate_core::{Dialect, OutOfOrder, SameVersion};
+use migrate_core::{Ahead, Dialect, OutOfOrder, SameVersion};
 use migrate_runtime::DatabaseUrl;
 
 use crate::workspace::{Chosen, Member, Workspace};
@@ -83,6 +83,8 @@ pub struct Settings {
     pub schema: Option<String>,
     /// What to do with a late arrival.
     pub out_of_order: OutOfOrder,
+    /// What to do where the database has versions newer than any on disk.
+    pub ahead: Ahead,
     /// What becomes of different migrations under one version in two of its
     /// directories.
     pub same_version: SameVersion,
@@ -121,6 +123,7 @@ impl Default for Settings {
         Self {
             schema: None,
             out_of_order: OutOfOrder::Refuse,
+            ahead: Ahead::Ok,
             same_version: SameVersion::Refuse,
             lock_timeout: Some(DEFAULT_LOCK_TIMEOUT),
             statement_timeout: None,

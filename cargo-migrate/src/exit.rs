@@ -89,6 +89,7 @@ impl Exit {
             | Error::ReadOnlyServer
             | Error::ConnectionLost(_)
             | Error::Database { .. }
+            | Error::Repair(_)
             | Error::Interrupted => Self::Failed,
         }
     }
@@ -99,6 +100,7 @@ impl Exit {
         match divergence {
             Divergence::Edited { .. }
             | Divergence::Missing { .. }
+            | Divergence::Ahead { .. }
             | Divergence::OutOfOrder { .. } => Self::Diverged,
             Divergence::HalfApplied { .. } => Self::Diverged,
             Divergence::InDoubt { .. } => Self::InDoubt,

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod config;
 pub mod exit;
 pub mod fleet;
+mod git;
 pub mod problem;
 pub mod report;
 pub mod scaffold;

@@ -3,6 +3,7 @@
 //! person can meet; showing it is the report's.
 
 mod catalog;
+mod edit;
 mod fold;
 mod from;
 mod plan;
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use migrate_core::{Direction, Place};
 
+pub use self::edit::Diff;
 use crate::exit::Exit;
 
 /// What went wrong, for a person and for a machine.
@@ -31,6 +33,8 @@ pub struct Problem {
     pub alike: Option<String>,
     /// Where, with the text around it.
     pub excerpts: Vec<Excerpt>,
+    /// What was edited, where that is the problem.
+    pub diffs: Vec<Diff>,
     /// In what state things are now.
     pub notes: Vec<String>,
     /// What to do.

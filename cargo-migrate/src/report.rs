@@ -13,8 +13,8 @@ use migrate_core::{Direction, State};
 
 use crate::cli::MessageFormat;
 use crate::exit::Exit;
-pub use crate::problem::Did;
 use crate::problem::Problem;
+pub use crate::problem::{Did, Diff};
 use crate::target::Target;
 use crate::term::{Bar, Term, Verbosity};
 
@@ -65,6 +65,22 @@ pub enum Message<'a> {
         target: &'a Target,
         migration: Ran<'a>,
         sql: &'a str,
+    },
+    /// The SQL of one step that is about to run, and stands in no file.
+    WillRun {
+        target: &'a Target,
+        migration: Ran<'a>,
+        sql: &'a str,
+    },
+    /// What was edited of a migration's file.
+    Diff { target: &'a Target, diff: &'a Diff },
+    /// What the journal says of a migration was written anew.
+    Repaired {
+        target: &'a Target,
+        migration: &'a str,
+        version: &'a str,
+        how: How,
+        why: Option<&'a str>,
     },
     /// The newest applied migration, if any.
     Current {
@@ -121,6 +137,15 @@ pub enum Message<'a> {
         did: Did,
         elapsed: Duration,
     },
+}
+
+/// How a migration was repaired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// Its edit was accepted.
+    AcceptedEdit,
+    /// Its checksums were recorded.
+    Recorded,
 }
 
 /// Why a target was not begun.
@@ -181,6 +206,8 @@ pub struct Attempted<'a> {
     pub applied_by: Option<&'a str>,
     /// The tool's name and version.
     pub tool: Option<&'a str>,
+    /// Why a person asked for it.
+    pub why: Option<&'a str>,
     /// The error that stopped it.
     pub error: Option<&'a str>,
     /// How wide the names of its listing are.

@@ -2,7 +2,7 @@
 //! the files, for a person who knows why. Never touches the schema. Pure; the
 //! writing is the engine's.
 
-use migrate_core::{Catalog, Direction, Divergence, History, Migration, Version};
+use migrate_core::{Catalog, Direction, History, Migration, Version};
 
 /// What to write anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,26 +155,5 @@ fn applied<'c>(
                 .map_or_else(|| version.to_string(), |recorded| recorded.name.clone()),
         }),
         (None, None) => Err(RepairError::Unknown(version.clone())),
-    }
-}
-
-impl RepairError {
-    /// The migration that it is about, as what it is.
-    #[must_use]
-    pub fn divergence(&self) -> Option<Divergence> {
-        match self {
-            Self::Missing { version, name } => Some(Divergence::Missing {
-                version: version.clone(),
-                name: name.clone(),
-                raw: None,
-            }),
-            Self::Unknown(_)
-            | Self::NotApplied { .. }
-            | Self::HalfApplied { .. }
-            | Self::NotEdited { .. }
-            | Self::Adopted { .. }
-            | Self::Recorded { .. }
-            | Self::NoReason => None,
-        }
     }
 }

@@ -44,6 +44,8 @@ pub enum Command {
     Show(ShowArgs),
     /// Show the SQL that `run` would run.
     Plan(PlanArgs),
+    /// Bring what is recorded of applied migrations in line with the files.
+    Repair(RepairArgs),
     /// Settle a statement in doubt, once you know whether it took effect.
     Resolve(ResolveArgs),
     /// Wait until the servers answer.
@@ -135,6 +137,9 @@ pub struct RevertArgs {
     /// Revert this migration alone, wherever it stands.
     #[arg(long, value_name = "VERSION", conflicts_with_all = ["target", "to", "count"])]
     pub(super) only: Option<String>,
+    /// Revert what is not on disk by the down SQL that the journal keeps.
+    #[arg(long)]
+    pub stored_down: bool,
     /// Show the plan, change nothing.
     #[arg(long, alias = "plan")]
     pub dry_run: bool,
@@ -218,6 +223,24 @@ pub struct PlanArgs {
     pub goal: GoalArgs,
 }
 
+/// Flags of `repair`.
+#[derive(Debug, Clone, clap::Args)]
+#[command(group(clap::ArgGroup::new("repaired").required(true)))]
+pub struct RepairArgs {
+    /// The database is as this edited migration says now: take that for what was applied.
+    #[arg(long, value_name = "VERSION", group = "repaired", requires = "why")]
+    pub accept_edit: Option<String>,
+    /// Another tool applied VERSION, or all that have no checksum: take the files for what was applied.
+    #[arg(long, value_name = "VERSION", group = "repaired", num_args = 0..=1)]
+    pub record: Option<Option<String>>,
+    /// The reason, for `history`.
+    #[arg(long, value_name = "WHY", value_parser = why)]
+    pub why: Option<String>,
+    /// Waiting.
+    #[command(flatten)]
+    pub lock: LockArgs,
+}
+
 /// Flags of `resolve`.
 #[derive(Debug, Clone, clap::Args)]
 #[command(group(clap::ArgGroup::new("found").required(true)))]
@@ -258,6 +281,13 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
     humantime::parse_duration(text)
         .map_err(|_| "expected a duration such as 500ms, 2s or 10min".to_owned())
+}
+
+fn why(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("whoever reads the history wants the reason".to_owned()),
+        text => Ok(text.to_owned()),
+    }
 }
 
 fn reason(text: &str) -> Result<String, String> {

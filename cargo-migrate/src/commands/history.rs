@@ -58,6 +58,7 @@ fn show(
         duration_us: attempt.duration_us,
         applied_by: Some(&attempt.applied_by),
         tool: Some(&attempt.tool_version),
+        why: attempt.reason.as_deref(),
         error: attempt.error.as_deref(),
         width,
     });
@@ -71,6 +72,7 @@ fn show(
         duration_us: None,
         applied_by: None,
         tool: None,
+        why: None,
         error: None,
         width,
     });

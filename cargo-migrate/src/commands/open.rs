@@ -1,7 +1,7 @@
 //! From a target to what the runtime works with: its catalog, its database, the
 //! options of a run.
 
-use migrate_core::{Catalog, Policy};
+use migrate_core::{Catalog, PlanNote, Policy};
 use migrate_runtime::{Access, Database, OpenError, Options, Scope, Session};
 
 use super::Context;
@@ -45,11 +45,30 @@ impl Context {
         Database::open(&target.url, &session)
     }
 
+    /// What a plan says beside its steps.
+    pub(super) fn note(&self, target: &Target, note: &PlanNote) {
+        let text = note.to_string();
+        if note.is_warning() {
+            let text = format!("{}: {text}", target.label());
+            self.report.tell(Message::Warning {
+                text: &text,
+                help: None,
+            });
+        } else {
+            self.report.tell(Message::Note {
+                target,
+                text: &text,
+            });
+        }
+    }
+
     /// How the target's migrations are run.
     pub(super) fn options(&self, target: &Target) -> Options {
         Options {
             policy: Policy {
                 out_of_order: target.settings.out_of_order,
+                ahead: target.settings.ahead,
+                ..Policy::default()
             },
             scope: Scope::EachMigration,
             lock_timeout: target.settings.lock_timeout.unwrap_or_default(),

@@ -1,9 +1,9 @@
 //! `plan`, and every `--dry-run`: the SQL that would run, and nothing runs.
 
 use migrate_core::{
-    Catalog, Dialect, Direction, Goal, Plan, RunMode, Script, Statement, Step, replay,
+    Dialect, Direction, Goal, Plan, RunMode, Script, Statement, Step, StepSource, replay,
 };
-use migrate_runtime::{Access, Database, Migrator};
+use migrate_runtime::{Access, Database, Error, Migrator, Options};
 
 use super::Context;
 use super::goal::Lookup;
@@ -16,8 +16,8 @@ use crate::target::Target;
 
 /// A plan and the SQL of each of its steps.
 pub(super) struct Planned {
-    plan: Plan,
-    sql: Vec<String>,
+    pub(super) plan: Plan,
+    pub(super) sql: Vec<String>,
 }
 
 pub(super) fn run(context: &Context, args: &GoalArgs) -> Result<Exit, Problem> {
@@ -25,7 +25,8 @@ pub(super) fn run(context: &Context, args: &GoalArgs) -> Result<Exit, Problem> {
     context.over_targets(
         LOOK,
         |target| {
-            planned(context, target, |lookup, database| {
+            let options = context.options(target);
+            planned(context, target, options, |lookup, database| {
                 lookup.run(database, &wanted)
             })
         },
@@ -36,11 +37,12 @@ pub(super) fn run(context: &Context, args: &GoalArgs) -> Result<Exit, Problem> {
 pub(super) fn planned(
     context: &Context,
     target: &Target,
+    options: Options,
     goal: impl Fn(&Lookup<'_>, &mut Database) -> Result<Goal, Problem>,
 ) -> Result<Planned, Problem> {
     let catalog = context.catalog(target)?;
     let mut database = context.open(target, Access::Read)?;
-    let migrator = Migrator::new(&catalog).with_options(context.options(target));
+    let migrator = Migrator::new(&catalog).with_options(options);
     let goal = goal(
         &Lookup {
             target,
@@ -55,29 +57,26 @@ pub(super) fn planned(
     migrator
         .admit(&mut database, &plan)
         .map_err(|error| Problem::of_run(target, &error, None))?;
-    let sql = sql(target.dialect, &catalog, &plan)
-        .map_err(|error| Problem::of_run(target, &error.into(), None))?;
-    Ok(Planned { plan, sql })
-}
-
-fn sql(
-    dialect: Dialect,
-    catalog: &Catalog,
-    plan: &Plan,
-) -> Result<Vec<String>, migrate_core::ReadError> {
-    let text = |step: &Step| {
-        let whole = match (catalog.get(&step.version), step.direction) {
-            (Some(migration), Direction::Up) => migration.up()?,
-            (Some(migration), Direction::Down) => migration.down()?.unwrap_or_default(),
-            (None, _) => String::new(),
+    let mut text = |step: &Step| {
+        let whole = match (step.source, catalog.get(&step.version), step.direction) {
+            (StepSource::Journal { attempt }, ..) => migrator
+                .stored_down(&mut database, attempt)?
+                .unwrap_or_default(),
+            (StepSource::Catalog, Some(migration), Direction::Up) => migration.up()?,
+            (StepSource::Catalog, Some(migration), Direction::Down) => {
+                migration.down()?.unwrap_or_default()
+            }
+            (StepSource::Catalog, None, _) => String::new(),
         };
         let rest = step
             .resume
             .as_ref()
-            .and_then(|resume| rest(dialect, &whole, resume.done));
+            .and_then(|resume| rest(target.dialect, &whole, resume.done));
         Ok(rest.unwrap_or(whole))
     };
-    plan.steps.iter().map(text).collect()
+    let sql: Result<Vec<String>, Error> = plan.steps.iter().map(&mut text).collect();
+    let sql = sql.map_err(|error| Problem::of_run(target, &error, None))?;
+    Ok(Planned { plan, sql })
 }
 
 /// What is left to run of a file of which `done` statements are finished;
@@ -113,10 +112,7 @@ fn rest(dialect: Dialect, text: &str, done: usize) -> Option<String> {
 
 pub(super) fn show(context: &Context, target: &Target, planned: &Planned) -> Finished {
     for note in &planned.plan.notes {
-        context.report.tell(Message::Note {
-            target,
-            text: &note.to_string(),
-        });
+        context.note(target, note);
     }
     let total = planned.plan.steps.len();
     for (n, (step, sql)) in planned.plan.steps.iter().zip(&planned.sql).enumerate() {

@@ -1,7 +1,9 @@
 //! `revert`: takes applied migrations back, newest first.
 
-use migrate_core::Goal;
-use migrate_runtime::{Access, Migrator, Scope};
+mod stored;
+
+use migrate_core::{Goal, StoredDown};
+use migrate_runtime::{Access, Migrator, Options, Scope};
 
 use super::Context;
 use super::goal::Lookup;
@@ -19,7 +21,8 @@ pub(super) fn run(context: &Context, args: &RevertArgs) -> Result<Exit, Problem>
         return context.over_targets(
             LOOK,
             |target| {
-                plan::planned(context, target, |lookup, database| {
+                let options = options(context, args, target);
+                plan::planned(context, target, options, |lookup, database| {
                     lookup.revert(database, &wanted)
                 })
             },
@@ -27,26 +30,28 @@ pub(super) fn run(context: &Context, args: &RevertArgs) -> Result<Exit, Problem>
         );
     }
     context.heed_signals();
+    if args.stored_down {
+        return stored::run(context, args, &wanted);
+    }
     context.over_targets(
         WORK,
-        |target| revert_target(context, args, &wanted, target),
+        |target| {
+            let options = options(context, args, target);
+            revert_target(context, &wanted, target, options, Asked::Revert(&wanted))
+        },
         |_, finished| finished,
     )
 }
 
 fn revert_target(
     context: &Context,
-    args: &RevertArgs,
     wanted: &RevertGoal,
     target: &Target,
+    options: Options,
+    asked: Asked<'_>,
 ) -> Result<Finished, Problem> {
     let catalog = context.catalog(target)?;
     let mut database = context.open(target, Access::Write)?;
-    let mut options = context.options(target);
-    options.lock_wait = args.lock.lock_wait;
-    if args.single_transaction {
-        options.scope = Scope::WholeRun;
-    }
     let migrator = Migrator::new(&catalog).with_options(options.clone());
     let goal: Goal = Lookup {
         target,
@@ -59,7 +64,19 @@ fn revert_target(
         target,
         catalog: &catalog,
         options,
-        asked: Asked::Revert(wanted),
+        asked,
     }
     .reach(&mut database, &goal)
+}
+
+fn options(context: &Context, args: &RevertArgs, target: &Target) -> Options {
+    let mut options = context.options(target);
+    options.lock_wait = args.lock.lock_wait;
+    if args.single_transaction {
+        options.scope = Scope::WholeRun;
+    }
+    if args.stored_down {
+        options.policy.stored_down = StoredDown::Use;
+    }
+    options
 }

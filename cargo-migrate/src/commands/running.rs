@@ -32,6 +32,8 @@ pub(super) enum Asked<'r> {
     Run(&'r RunGoal),
     /// `revert` and how far.
     Revert(&'r RevertGoal),
+    /// The same, by what the journal keeps where there is no file.
+    RevertStored(&'r RevertGoal),
     /// Another command, of which what failed is a part.
     Other,
 }
@@ -49,11 +51,7 @@ impl Running<'_> {
         database: &mut Database,
         goal: &Goal,
     ) -> Result<Finished, (Error, Did)> {
-        let teller = Teller {
-            context: self.context,
-            target: self.target,
-            state: std::sync::Mutex::default(),
-        };
+        let teller = Teller::new(self.context, self.target);
         let observer = |event: Event<'_>| teller.tell(&event);
         let migrator = Migrator::new(self.catalog)
             .with_options(self.options.clone())
@@ -93,6 +91,10 @@ impl Running<'_> {
                 "cargo migrate revert{flag}{}",
                 goal.rest(did.reverted)
             )),
+            Asked::RevertStored(goal) => Some(format!(
+                "cargo migrate revert{flag}{} --stored-down",
+                goal.rest(did.reverted)
+            )),
             Asked::Other => None,
         }
     }
@@ -126,7 +128,7 @@ fn newest(ran: &Ran) -> Option<String> {
 }
 
 /// Turns the engine's events into messages.
-struct Teller<'t> {
+pub(super) struct Teller<'t> {
     context: &'t Context,
     target: &'t Target,
     state: std::sync::Mutex<Told>,
@@ -139,8 +141,16 @@ struct Told {
     waiting: Option<Duration>,
 }
 
-impl Teller<'_> {
-    fn tell(&self, event: &Event<'_>) {
+impl<'t> Teller<'t> {
+    pub(super) fn new(context: &'t Context, target: &'t Target) -> Self {
+        Self {
+            context,
+            target,
+            state: std::sync::Mutex::default(),
+        }
+    }
+
+    pub(super) fn tell(&self, event: &Event<'_>) {
         let mut told = self
             .state
             .lock()
@@ -151,10 +161,7 @@ impl Teller<'_> {
                 target,
                 steps: *steps,
             }),
-            Event::Note(note) => report.tell(Message::Note {
-                target,
-                text: &note.to_string(),
-            }),
+            Event::Note(note) => self.context.note(target, note),
             Event::FileNote { step, note } => {
                 let file = step.direction.file_name();
                 let place = note.place();

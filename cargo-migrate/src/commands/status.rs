@@ -1,6 +1,6 @@
 //! `status`: every migration of every target, and what it is.
 
-use migrate_core::{Entry, State, inspect};
+use migrate_core::{Ahead, Entry, PlanNote, State, inspect};
 use migrate_runtime::{Access, Migrator};
 
 use super::Context;
@@ -54,7 +54,7 @@ fn show(context: &Context, args: &StatusArgs, target: &Target, entries: &[Entry]
     }
     let width = NameWidth::of(entries.iter().map(|entry| entry.name.as_str()));
     for entry in entries {
-        let exit = exit_of(&entry.state);
+        let exit = exit_of(&entry.state, target.settings.ahead);
         if args.exit_code {
             finished.exit = finished.exit.and(exit);
         }
@@ -82,11 +82,24 @@ fn show(context: &Context, args: &StatusArgs, target: &Target, entries: &[Entry]
             migration: &migration,
         });
     }
+    let newer = entries.iter().filter(|entry| entry.state == State::Ahead);
+    if let Some(newest) = newer.clone().next_back() {
+        let note = PlanNote::Ahead {
+            count: newer.count(),
+            newest: newest.version.clone(),
+            policy: target.settings.ahead,
+        };
+        context.note(target, &note);
+    }
     finished
 }
 
-fn exit_of(state: &State) -> Exit {
+fn exit_of(state: &State, ahead: Ahead) -> Exit {
     match state {
+        State::Ahead => match ahead {
+            Ahead::Ok | Ahead::Warn => Exit::Fine,
+            Ahead::Fail => Exit::Diverged,
+        },
         State::Applied | State::Adopted | State::Cosmetic => Exit::Fine,
         State::Pending => Exit::Pending,
         State::Edited | State::Missing | State::OutOfOrder | State::HalfApplied { .. } => {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use migrate_core::{Dialect, OutOfOrder, SameVersion};
+use migrate_core::{Ahead, Dialect, OutOfOrder, SameVersion};
 use migrate_runtime::DatabaseUrl;
 use serde_json::{Map, Value};
 
@@ -15,7 +15,8 @@ use crate::workspace::nearest::nearest;
 /// PostgreSQL cuts longer names off in silence; MySQL allows one more.
 const MAX_NAME_BYTES: usize = 63;
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
+    "ahead",
     "backend",
     "bin",
     "database-url-command",
@@ -47,6 +48,7 @@ pub(super) struct Layer {
     pub(super) default_url: Option<DatabaseUrl>,
     pub(super) schema: Option<String>,
     pub(super) out_of_order: Option<OutOfOrder>,
+    pub(super) ahead: Option<Ahead>,
     pub(super) same_version: Option<SameVersion>,
     pub(super) lock_timeout: Option<Limit>,
     pub(super) statement_timeout: Option<Limit>,
@@ -198,6 +200,14 @@ impl<'v, 'p> Table<'v, 'p> {
                     ("refuse", OutOfOrder::Refuse),
                     ("warn", OutOfOrder::Warn),
                     ("allow", OutOfOrder::Allow),
+                ],
+            ),
+            ahead: self.choice(
+                "ahead",
+                &[
+                    ("ok", Ahead::Ok),
+                    ("warn", Ahead::Warn),
+                    ("fail", Ahead::Fail),
                 ],
             ),
             same_version: self.choice(

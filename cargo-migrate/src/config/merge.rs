@@ -308,6 +308,7 @@ impl Layer {
             default_url: self.default_url.or(below.default_url),
             schema: self.schema.or(below.schema),
             out_of_order: self.out_of_order.or(below.out_of_order),
+            ahead: self.ahead.or(below.ahead),
             same_version: self.same_version.or(below.same_version),
             lock_timeout: self.lock_timeout.or(below.lock_timeout),
             statement_timeout: self.statement_timeout.or(below.statement_timeout),
@@ -326,6 +327,7 @@ impl Layer {
     fn behaviour(self) -> Self {
         Self {
             out_of_order: self.out_of_order,
+            ahead: self.ahead,
             same_version: self.same_version,
             lock_timeout: self.lock_timeout,
             statement_timeout: self.statement_timeout,
@@ -341,6 +343,7 @@ impl Layer {
         Settings {
             schema: self.schema,
             out_of_order: self.out_of_order.unwrap_or(default.out_of_order),
+            ahead: self.ahead.unwrap_or(default.ahead),
             same_version: self.same_version.unwrap_or(default.same_version),
             lock_timeout: self
                 .lock_timeout

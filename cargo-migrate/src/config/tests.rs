@@ -47,6 +47,7 @@ fn every_key_is_read_and_the_package_overrides_the_workspace() {
             default-url = "sqlite:target/cart.db"
             schema = "cart"
             out-of-order = "allow"
+            ahead = "fail"
             same-version = "last"
             lock-timeout = "500ms"
             statement-timeout = "0"
@@ -89,6 +90,7 @@ fn every_key_is_read_and_the_package_overrides_the_workspace() {
         Settings {
             schema: Some("cart".into()),
             out_of_order: OutOfOrder::Allow,
+            ahead: Ahead::Fail,
             same_version: SameVersion::Last,
             lock_timeout: Some(Duration::from_millis(500)),
             statement_timeout: None,
@@ -115,6 +117,7 @@ fn every_key_is_read_and_the_package_overrides_the_workspace() {
         reporting.settings,
         Settings {
             out_of_order: OutOfOrder::Allow,
+            ahead: Ahead::Fail,
             same_version: SameVersion::Last,
             lock_timeout: Some(Duration::from_secs(1)),
             history_table: "history".into(),

@@ -59,8 +59,14 @@ fn one<'p>(group: &[&'p Problem]) -> Cow<'p, Problem> {
         excerpts: shown
             .flat_map(|problem| problem.excerpts.iter().cloned())
             .collect(),
+        diffs: group
+            .iter()
+            .take(NAMED)
+            .flat_map(|problem| problem.diffs.iter().cloned())
+            .collect(),
         notes: different(group.iter().flat_map(|problem| &problem.notes)),
-        help: different(group.iter().flat_map(|problem| &problem.help)),
+        // Of commands that name one of them, one is enough.
+        help: first.help.clone(),
         others: Vec::new(),
         ..first.clone()
     })

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use migrate_core::{CatalogError, Dialect, Refusal, SelectorError};
-use migrate_runtime::{AdminError, Error, Failure, OpenError, OpenReason, RefusedFile, Remains};
+use migrate_core::{CatalogError, Dialect, Direction, Refusal, SelectorError};
+use migrate_runtime::{
+    AdminError, Error, Failure, OpenError, OpenReason, RefusedFile, Remains, RepairError,
+};
 
 use super::remedy::{before_again, is_denied};
 use super::{Excerpt, Problem, Stopped, Subject, catalog, plan};
@@ -279,8 +281,43 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
             }
             problem
         }
+        Error::Repair(error) => repair_problem(target, problem, error),
         Error::Interrupted => problem.with_help(format!("`{run}` goes on from there")),
     }
+}
+
+/// What to do instead of the repair that was asked for.
+fn repair_problem(target: &Target, problem: Problem, error: &RepairError) -> Problem {
+    let flag = target.package_flag();
+    let help = match error {
+        RepairError::Unknown(_) => format!("`cargo migrate status{flag}` lists what there is"),
+        RepairError::NotApplied { version, .. } => {
+            format!("`cargo migrate run{flag} --to {version}` applies it")
+        }
+        RepairError::Missing { version, .. } => format!(
+            "restore its directory from version control, or take it back with `cargo migrate revert{flag} --only {version} --stored-down`"
+        ),
+        RepairError::HalfApplied {
+            direction: Direction::Up,
+            ..
+        } => format!("`cargo migrate run{flag}` resumes at the next statement"),
+        RepairError::HalfApplied {
+            direction: Direction::Down,
+            version,
+            ..
+        } => format!("`cargo migrate revert{flag} --only {version}` resumes at the next statement"),
+        RepairError::NotEdited { .. } => {
+            format!("there is nothing to accept; `cargo migrate status{flag}` says what is edited")
+        }
+        RepairError::Adopted { version, .. } => format!(
+            "record the file as what was applied with `cargo migrate repair --record {version}{flag}`"
+        ),
+        RepairError::Recorded { version, .. } => format!(
+            "if its file was edited since: `cargo migrate repair --accept-edit {version}{flag} --why \"…\"`"
+        ),
+        RepairError::NoReason => "give it with `--why`".to_owned(),
+    };
+    problem.with_note("nothing was changed").with_help(help)
 }
 
 /// A client's message of several lines, as a title can hold it.
@@ -294,7 +331,7 @@ fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> P
         Some(n) => format!(" at statement {n} of {}", failure.total),
         None => String::new(),
     };
-    let down = if failure.direction == migrate_core::Direction::Down {
+    let down = if failure.direction == Direction::Down {
         " (down)"
     } else {
         ""
@@ -329,8 +366,8 @@ fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> P
         }
     }
     let verb = match failure.direction {
-        migrate_core::Direction::Up => "run",
-        migrate_core::Direction::Down => "revert",
+        Direction::Up => "run",
+        Direction::Down => "revert",
     };
     let command = again.map_or_else(
         || format!("cargo migrate {verb}{}", target.package_flag()),

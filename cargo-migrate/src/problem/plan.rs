@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
-use migrate_core::{Direction, Divergence, PlanError, RunMode, Script};
+use migrate_core::{Checksum, Direction, Divergence, PlanError, RunMode, Script, Version};
 
-use super::{Excerpt, Problem, Subject};
+use super::{Diff, Excerpt, Problem, Subject};
 use crate::exit::Exit;
+use crate::git;
 use crate::target::{MERGED, Target};
 
 /// Why there is no plan for `target`.
@@ -16,7 +17,8 @@ pub(super) fn problem(target: &Target, error: &PlanError) -> Problem {
         PlanError::Diverged(found) => {
             let mut problems = found
                 .iter()
-                .map(|divergence| divergence_problem(target, divergence));
+                .enumerate()
+                .map(|(n, divergence)| divergence_problem(target, n, divergence));
             let mut first = problems.next().unwrap_or_default();
             first.others = problems.collect();
             first.notes.push("nothing was run".into());
@@ -32,24 +34,23 @@ pub(super) fn problem(target: &Target, error: &PlanError) -> Problem {
         PlanError::Irreversible { name, .. } => {
             let mut problem = Problem::new(Exit::Failed, error.to_string());
             problem.notes.push("nothing was reverted".into());
+            let way = match target.migration(name) {
+                Some(_) => "write its down.sql",
+                None => "restore its directory from version control",
+            };
             problem.with_help(format!(
-                "stop after it with `cargo migrate revert{flag} --to {name}`, or write its down.sql"
+                "stop after it with `cargo migrate revert{flag} --to {name}`, or {way}"
             ))
         }
     }
 }
 
-fn divergence_problem(target: &Target, divergence: &Divergence) -> Problem {
-    let mut problem =
-        Problem::new(Exit::Failed, divergence.to_string()).with_help(help(target, divergence));
+/// Of so many divergences the version control is asked.
+const LOOKED_UP: usize = 20;
+
+fn divergence_problem(target: &Target, n: usize, divergence: &Divergence) -> Problem {
+    let mut problem = Problem::new(Exit::Failed, divergence.to_string());
     problem.alike = alike(divergence);
-    // A set of several directories knows how it is done.
-    if let (Divergence::Missing { .. }, [_]) = (divergence, &target.directories[..]) {
-        problem.help.push(format!(
-            "where another crate's migrations were merged into this set, name its directory, too: {MERGED} in {}",
-            target.section()
-        ));
-    }
     let direction = divergence.direction();
     let statement = match divergence {
         Divergence::InDoubt { statement, .. } => Some(*statement),
@@ -68,30 +69,116 @@ fn divergence_problem(target: &Target, divergence: &Divergence) -> Problem {
             .and_then(|n| in_doubt(target, &path, n))
             .unwrap_or_else(|| Excerpt::path(&path))
     }));
-    problem
-}
-
-/// What to do about it, with the target where a command is to be typed.
-fn help(target: &Target, divergence: &Divergence) -> String {
     let flag = target.package_flag();
+    let asks = n < LOOKED_UP;
     match divergence {
+        Divergence::Edited {
+            version,
+            name,
+            raw,
+            up,
+        } => edited(target, &mut problem, (version, name), raw, up.as_deref(), asks),
+        Divergence::Missing { version, name, raw } => {
+            let raw = raw.as_ref().filter(|_| asks);
+            missing(target, &mut problem, (version, name), raw);
+        }
         Divergence::HalfApplied {
             direction: Direction::Up,
             ..
-        } => format!("`cargo migrate run{flag}` resumes at the next statement"),
+        } => problem.help.push(format!(
+            "`cargo migrate run{flag}` resumes at the next statement"
+        )),
         Divergence::HalfApplied {
             direction: Direction::Down,
             version,
+            name,
             ..
-        } => format!("`cargo migrate revert{flag} --only {version}` resumes at the next statement"),
+        } => {
+            let stored = match target.migration(name) {
+                Some(_) => "",
+                None => " --stored-down",
+            };
+            problem.help.push(format!(
+                "`cargo migrate revert{flag} --only {version}{stored}` resumes at the next statement"
+            ));
+        }
         Divergence::InDoubt {
             version, statement, ..
-        } => format!(
+        } => problem.help.push(format!(
             "look whether statement {statement} took effect, then `cargo migrate resolve {version} --step {statement}{flag} --done` or `--retry`"
-        ),
-        Divergence::Edited { .. } | Divergence::Missing { .. } | Divergence::OutOfOrder { .. } => {
-            divergence.help()
+        )),
+        Divergence::Ahead { .. } | Divergence::OutOfOrder { .. } => {
+            problem.help.push(divergence.help());
         }
+    }
+    problem
+}
+
+/// The edit itself, and the ways out of it.
+fn edited(
+    target: &Target,
+    problem: &mut Problem,
+    (version, name): (&Version, &str),
+    raw: &Checksum,
+    up: Option<&str>,
+    asks: bool,
+) {
+    let file = target.migration(name).map(|path| path.join("up.sql"));
+    let revision = file
+        .as_deref()
+        .filter(|_| asks)
+        .and_then(|file| git::revision_of(file, raw));
+    let applied = up.or(revision.as_ref().map(|revision| revision.text.as_str()));
+    match (&file, applied) {
+        (Some(file), Some(applied)) => problem.diffs.extend(Diff::of(file, applied)),
+        _ => problem
+            .notes
+            .push("the text as it was applied is not known".to_owned()),
+    }
+    let back = match (&file, revision) {
+        (Some(file), Some(revision)) => format!(" with `{}`", revision.checkout(file)),
+        _ => " as it was applied".to_owned(),
+    };
+    let flag = target.package_flag();
+    problem.help.push(format!(
+        "put the file back{back}, and write a new migration for the change: `cargo migrate new <name>{flag}`"
+    ));
+    problem.help.push(format!(
+        "if the database is as the file says now: `cargo migrate repair --accept-edit {version}{flag} --why \"…\"`"
+    ));
+}
+
+/// The ways out for a migration that is not on disk.
+fn missing(
+    target: &Target,
+    problem: &mut Problem,
+    (version, name): (&Version, &str),
+    raw: Option<&Checksum>,
+) {
+    let directories = target.directories.iter().map(|set| set.join(name));
+    let known = raw.and_then(|raw| {
+        directories.into_iter().find_map(|directory| {
+            let revision = git::revision_of(&directory.join("up.sql"), raw)?;
+            Some(revision.checkout(&directory))
+        })
+    });
+    let restore = match known {
+        Some(command) => format!("restore the directory with `{command}`"),
+        None => "restore the directory from version control".to_owned(),
+    };
+    let flag = target.package_flag();
+    problem.help.push(format!(
+        "{restore}, or take the migration back by what the journal keeps: `cargo migrate revert{flag} --only {version} --stored-down`"
+    ));
+    problem.help.push(
+        "if another service's set shares this history table, give one of them a `schema` or `history-table` of its own".to_owned(),
+    );
+    // A set of several directories knows how it is done.
+    if let [_] = &target.directories[..] {
+        problem.help.push(format!(
+            "where another crate's migrations were merged into this set, name its directory, too: {MERGED} in {}",
+            target.section()
+        ));
     }
 }
 
@@ -103,6 +190,7 @@ fn alike(divergence: &Divergence) -> Option<String> {
         Divergence::Missing { .. } => {
             Some("are in the database, but not in the catalog".to_owned())
         }
+        Divergence::Ahead { .. } => None,
         Divergence::OutOfOrder { newest, .. } => Some(format!(
             "are pending, but sort before {newest}, which is applied"
         )),

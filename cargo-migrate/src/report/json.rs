@@ -4,7 +4,7 @@
 use migrate_core::{Direction, State};
 use serde_json::{Map, Value, json};
 
-use super::{Because, Did, Message, Ran};
+use super::{Because, Did, How, Message, Ran};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::target::Target;
@@ -69,10 +69,33 @@ pub(super) fn line(message: &Message<'_>) -> Option<String> {
             target,
             migration,
             sql,
+        }
+        | Message::WillRun {
+            target,
+            migration,
+            sql,
         } => {
             let mut rest = ran(migration);
             rest["sql"] = json!(sql);
             ("migration-planned", Some(target), rest)
+        }
+        Message::Diff { .. } => return None,
+        Message::Repaired {
+            target,
+            migration,
+            version,
+            how,
+            why,
+        } => {
+            let how = match how {
+                How::AcceptedEdit => "accept-edit",
+                How::Recorded => "record",
+            };
+            (
+                "migration-repaired",
+                Some(target),
+                json!({"migration": migration, "version": version, "repair": how, "why": why}),
+            )
         }
         Message::Current { target, migration } => (
             "current",
@@ -84,7 +107,7 @@ pub(super) fn line(message: &Message<'_>) -> Option<String> {
             Some(target),
             json!({"migration": attempt.name, "version": attempt.version, "direction": attempt.direction,
                    "state": attempt.state, "started-at": attempt.started_at, "duration_us": attempt.duration_us,
-                   "applied-by": attempt.applied_by, "tool-version": attempt.tool, "error": attempt.error}),
+                   "applied-by": attempt.applied_by, "tool-version": attempt.tool, "error": attempt.error, "why": attempt.why}),
         ),
         Message::Source { target, file, sql } => {
             ("source", Some(target), json!({"file": file, "sql": sql}))
@@ -206,6 +229,7 @@ fn failed(problem: &Problem, target: Option<&Target>) -> Value {
         value["version"] = json!(subject.version);
         value["direction"] = json!(subject.direction.as_str());
         value["statement"] = json!(subject.statement);
+        value["diff"] = json!(problem.diffs.first().map(|diff| diff.hunks.as_str()));
     }
     if let (None, Some(label)) = (target, &problem.label) {
         let (service, database) = label

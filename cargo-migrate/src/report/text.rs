@@ -1,6 +1,9 @@
 //! For people: Cargo's look. Right-aligned verbs for what happens, tables for
 //! what is, excerpts for what went wrong.
 
+mod diff;
+
+use std::iter::once;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +12,7 @@ use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer,
 use anstyle::{AnsiColor, Style};
 use migrate_core::{Direction, State};
 
-use super::{Attempted, Because, Did, Listed, Message, NameWidth};
+use super::{Attempted, Because, Did, How, Listed, Message, NameWidth, Ran};
 use crate::exit::Exit;
 use crate::problem::{Excerpt, Problem};
 use crate::term::{Term, Tone, Verbosity};
@@ -91,16 +94,25 @@ pub(super) fn tell(term: &Term, here: &Path, message: &Message<'_>) {
             target,
             migration,
             sql,
+        } => term.line(&planned(&target.label(), migration, sql)),
+        Message::WillRun {
+            target,
+            migration,
+            sql,
+        } => term.error_line(&planned(&target.label(), migration, sql)),
+        Message::Diff { diff, .. } => term.error_line(&diff::render(diff, here)),
+        Message::Repaired {
+            target,
+            migration,
+            how,
+            ..
         } => {
-            let file = migration.direction.file_name();
-            let head = format!(
-                "-- {}: {}/{file} ({}/{})",
-                target.label(),
-                migration.name,
-                migration.number,
-                migration.total
-            );
-            term.line(&format!("{FAINT}{head}{FAINT:#}\n{}\n", sql.trim_end()));
+            let (verb, what) = match how {
+                How::AcceptedEdit => ("Accepted", "the edit of "),
+                How::Recorded => ("Recorded", ""),
+            };
+            let text = format!("{} {what}{migration}", target.label());
+            term.status(Tone::Good, verb, &text);
         }
         Message::Current { target, migration } => {
             let name = migration.map_or("(nothing applied)", |(name, _)| name);
@@ -154,7 +166,9 @@ pub(super) fn tell(term: &Term, here: &Path, message: &Message<'_>) {
                 Verbosity::Quiet | Verbosity::Normal => problem.folded(),
             };
             for problem in told {
-                term.error_line(&render(&problem, here));
+                let diffs = problem.diffs.iter().map(|edit| diff::render(edit, here));
+                let parts: Vec<String> = once(render(&problem, here)).chain(diffs).collect();
+                term.error_line(&parts.join("\n"));
             }
         }
         Message::TargetFinished { .. } => {}
@@ -165,6 +179,19 @@ pub(super) fn tell(term: &Term, here: &Path, message: &Message<'_>) {
             elapsed,
         } => finished(term, *exit, *targets, *did, *elapsed),
     }
+}
+
+fn planned(label: &str, migration: &Ran<'_>, sql: &str) -> String {
+    let Ran {
+        name,
+        direction,
+        number,
+        total,
+        ..
+    } = migration;
+    let file = direction.file_name();
+    let head = format!("-- {label}: {name}/{file} ({number}/{total})");
+    format!("{FAINT}{head}{FAINT:#}\n{}\n", sql.trim_end())
 }
 
 fn finished(term: &Term, exit: Exit, targets: usize, did: Did, elapsed: Duration) {
@@ -201,7 +228,7 @@ fn listed(migration: &Listed<'_>) -> String {
     let (mark, style) = match migration.state {
         State::Applied | State::Adopted => ("[X]", GOOD),
         State::Pending => ("[ ]", Style::new()),
-        State::Cosmetic => ("[X]", ODD),
+        State::Cosmetic | State::Ahead => ("[X]", ODD),
         State::Edited
         | State::Missing
         | State::OutOfOrder
@@ -244,17 +271,22 @@ fn attempted(attempt: &Attempted<'_>) -> String {
         .and_then(|us| u64::try_from(us).ok())
         .map(|us| time(Duration::from_micros(us)));
     let by = attempt.applied_by.unwrap_or("another tool");
+    let why = attempt
+        .why
+        .map(|why| format!("\n      why: {why}"))
+        .unwrap_or_default();
     let error = attempt
         .error
         .map(|error| format!("\n      {BAD}{error}{BAD:#}"))
         .unwrap_or_default();
+    // A longer word moves the name, but not what stands behind it.
+    let what = format!("{:<4} {}", attempt.direction.unwrap_or("up"), attempt.name);
     let NameWidth(width) = attempt.width;
+    let what_width = width + 5;
     format!(
-        "  {FAINT}{:<19}{FAINT:#}  {style}{:<7}{style:#} {:<4} {:<width$} {:>8}  {by}{error}",
+        "  {FAINT}{:<19}{FAINT:#}  {style}{:<7}{style:#} {what:<what_width$} {:>8}  {by}{why}{error}",
         seconds(attempt.started_at),
         attempt.state,
-        attempt.direction.unwrap_or("up"),
-        attempt.name,
         took.unwrap_or_default(),
     )
 }
