@@ -41,10 +41,14 @@ fn hunks(applied: &str, now: &str) -> String {
     let (applied, now) = (plain(applied), plain(now));
     let mut config = TextDiff::configure();
     let diff = config.timeout(LONGEST).diff_lines(&applied, &now);
-    diff.unified_diff().context_radius(3).to_string()
+    diff.unified_diff()
+        .context_radius(3)
+        .missing_newline_hint(false)
+        .to_string()
 }
 
-/// Without what a checkout does to a file, which is no edit.
+/// Without what a checkout does to a file, which is no edit; nor is a newline
+/// at the end.
 fn plain(text: &str) -> String {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     text.replace("\r\n", "\n").replace('\r', "\n")

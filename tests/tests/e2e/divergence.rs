@@ -2,6 +2,7 @@
 //! commands of the help, run as they are typed, put it right.
 
 mod ahead;
+mod asked;
 mod edited;
 mod repaired;
 mod stored_down;

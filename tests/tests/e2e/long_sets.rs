@@ -39,7 +39,8 @@ $ cargo migrate run  # exits 4
 2| error: cart: 4 migrations are in the database, but not in the catalog: 001_t1, 002_t2, 003_t3 and 1 more
 2|  |
 2|  = note: nothing was run
-2|  = help: restore the directory from version control; if another service's set shares this history table, give one of them a `schema` or `history-table` of its own
+2|  = help: restore the directory from version control, or take the migration back by what the journal keeps: `cargo migrate revert -p cart --only 001 --stored-down`
+2|  = help: if another service's set shares this history table, give one of them a `schema` or `history-table` of its own
 2|  = help: where another crate's migrations were merged into this set, name its directory, too: `directory = ["../framework/migrations", "migrations"]` in [package.metadata.migrate]
 2|     Finished 1 target: no migration completed in [TIME] (exit 4)
 
@@ -78,7 +79,23 @@ $ cargo migrate run  # exits 4
 2| ::: services/cart/migrations/002_t2/up.sql
 2| ::: services/cart/migrations/003_t3/up.sql
 2|  = note: nothing was run
-2|  = help: restore the file as it was applied and write a new migration; on a database of your own, `cargo migrate revert --to` the one before it and run again
+2|  = help: put the file back as it was applied, and write a new migration for the change: `cargo migrate new <name> -p cart`
+2|  = help: if the database is as the file says now: `cargo migrate repair --accept-edit 001 -p cart --why "…"`
+2| --- as it was applied
+2| +++ services/cart/migrations/001_t1/up.sql
+2|   [WHO] -1 +1 [WHO]
+2| -CREATE TABLE t1 (id INTEGER);
+2| +CREATE TABLE t1 (id TEXT);
+2| --- as it was applied
+2| +++ services/cart/migrations/002_t2/up.sql
+2|   [WHO] -1 +1 [WHO]
+2| -CREATE TABLE t2 (id INTEGER);
+2| +CREATE TABLE t2 (id TEXT);
+2| --- as it was applied
+2| +++ services/cart/migrations/003_t3/up.sql
+2|   [WHO] -1 +1 [WHO]
+2| -CREATE TABLE t3 (id INTEGER);
+2| +CREATE TABLE t3 (id TEXT);
 2|     Finished 1 target: no migration completed in [TIME] (exit 4)
 
 "#]]

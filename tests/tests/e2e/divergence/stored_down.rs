@@ -1,5 +1,7 @@
 //! Reverting what is not on disk, by the down SQL that the journal keeps.
 
+use tests::workspace::eventually;
+
 use super::{applied, command_in, commit, remove, typed};
 use crate::service::{ALL, Engine, Shop};
 
@@ -212,4 +214,36 @@ fn one_run_reverts_the_journals_and_the_files_as_one_transaction() {
         shop.run(&all).ok();
         assert!(shop.history().is_empty());
     }
+}
+
+#[test]
+fn a_stored_revert_that_was_killed_is_completed_by_the_next() {
+    let shop = Shop::new(Engine::Mariadb);
+    shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
+    shop.migration(
+        "2_b",
+        "CREATE TABLE b (id INTEGER);\nCREATE TABLE c (id INTEGER);",
+        "DROP TABLE c;\nDROP TABLE b;",
+    );
+    shop.run(&["run"]).ok();
+    remove(&shop, "2_b");
+    let mut reader = shop.connect();
+    reader.execute("LOCK TABLES b READ");
+    // The server may have finished what the killed runner had sent.
+    let revert = ["revert", "--to", "1", "--stored-down", "--yes"];
+    let mut child = shop.start(&revert);
+    let waits = "SELECT INFO AS text FROM information_schema.PROCESSLIST \
+                 WHERE STATE LIKE 'Waiting for table%lock' AND DB = DATABASE()";
+    eventually("the wait for the table", || !shop.texts(waits).is_empty());
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    reader.execute("UNLOCK TABLES");
+    drop(reader);
+    shop.run(&revert).ok();
+    assert_eq!(shop.history(), ["1"]);
+    let schema = shop.schema();
+    assert!(
+        !schema.contains("`b`") && !schema.contains("`c`"),
+        "{schema}"
+    );
 }
