@@ -1,5 +1,7 @@
 //! `repair`: what it records, and what it refuses.
 
+use tests::workspace::eventually;
+
 use super::{applied, remove};
 use crate::service::{ALL, Engine, Shop};
 
@@ -187,4 +189,28 @@ fn a_repair_says_what_and_why() {
     ] {
         shop.run(line).exits(2);
     }
+}
+
+#[test]
+fn a_repair_waits_for_the_runner_that_is_at_work() {
+    let shop = adopted(Engine::Postgres);
+    shop.migration("3_c", "ALTER TABLE a ADD n INTEGER;", "");
+    shop.file(
+        "3_c",
+        "metadata.toml",
+        "run_in_transaction = true\nlock_timeout = \"0\"\n",
+    );
+    let mut application = shop.connect();
+    application.execute("BEGIN; LOCK TABLE a");
+    let runner = shop.start(&["run"]);
+    let waits = "SELECT query AS text FROM pg_stat_activity \
+                 WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    eventually("the wait for the table", || !shop.texts(waits).is_empty());
+    shop.run(&["repair", "--record", "--lock-wait", "0"])
+        .exits(6);
+    assert_eq!(shop.state("1_a"), "adopted");
+    application.execute("COMMIT");
+    shop.finish(runner).ok();
+    shop.run(&["repair", "--record", "--lock-wait", "10s"]).ok();
+    assert_eq!(shop.state("1_a"), "applied");
 }
