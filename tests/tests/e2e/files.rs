@@ -421,7 +421,13 @@ $ cargo migrate run  # exits 4
 2| error: cart: migration 2026-01-01-000000_a was edited after it was applied
 2| --> services/cart/migrations/2026-01-01-000000_a/up.sql
 2|  = note: nothing was run
-2|  = help: restore the file as it was applied and write a new migration; on a database of your own, `cargo migrate revert --to` the one before it and run again
+2|  = help: put the file back as it was applied, and write a new migration for the change: `cargo migrate new <name> -p cart`
+2|  = help: if the database is as the file says now: `cargo migrate repair --accept-edit 20260101000000 -p cart --why "…"`
+2| --- as it was applied
+2| +++ services/cart/migrations/2026-01-01-000000_a/up.sql
+2|   [WHO] -1 +1 [WHO]
+2| -CREATE TABLE a (id INTEGER);
+2| +CREATE TABLE a (id TEXT);
 2|     Finished 1 target: no migration completed in [TIME] (exit 4)
 
 "#]]
@@ -446,7 +452,8 @@ $ cargo migrate run  # exits 4
 2| error: cart: migration 2026-01-01-000000_a is in the database, but not in the catalog
 2|  |
 2|  = note: nothing was run
-2|  = help: restore the directory from version control; if another service's set shares this history table, give one of them a `schema` or `history-table` of its own
+2|  = help: restore the directory from version control, or take the migration back by what the journal keeps: `cargo migrate revert -p cart --only 20260101000000 --stored-down`
+2|  = help: if another service's set shares this history table, give one of them a `schema` or `history-table` of its own
 2|  = help: where another crate's migrations were merged into this set, name its directory, too: `directory = ["../framework/migrations", "migrations"]` in [package.metadata.migrate]
 2|     Finished 1 target: no migration completed in [TIME] (exit 4)
 
