@@ -31,7 +31,9 @@ fuzz_target!(|input: (u8, &str)| {
         }
     }
     let semantic = Checksum::semantic(text, dialect);
-    if Script::admit(text, dialect, RunMode::Steps).is_ok() {
+    // What DELIMITER takes for its argument may go on behind the text's end.
+    let has_directive = text.to_ascii_lowercase().contains("delimiter");
+    if !has_directive && Script::admit(text, dialect, RunMode::Steps).is_ok() {
         let longer = format!("{text}\n");
         assert_eq!(semantic, Checksum::semantic(&longer, dialect));
     }
