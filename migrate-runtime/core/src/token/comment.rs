@@ -45,6 +45,10 @@ pub(super) fn scan(bytes: &[u8], start: usize, dialect: Dialect) -> Option<Comme
 
 /// How the comment at `start` begins, if there is one.
 pub(super) fn scan_start(bytes: &[u8], start: usize, dialect: Dialect) -> Option<Opening> {
+    if bytes[start] == b'#' {
+        // One at the very end of the text has nothing behind it.
+        return (dialect == Dialect::MySql).then_some(Opening::Line);
+    }
     match (bytes[start], bytes.get(start + 1)?) {
         (b'-', b'-') if dialect == Dialect::MySql => {
             // `5--3` is 8 to MySQL.
@@ -54,7 +58,6 @@ pub(super) fn scan_start(bytes: &[u8], start: usize, dialect: Dialect) -> Option
                 .then_some(Opening::Line)
         }
         (b'-', b'-') => Some(Opening::Line),
-        (b'#', _) if dialect == Dialect::MySql => Some(Opening::Line),
         (b'/', b'*') => Some(match (dialect, &bytes[start + 2..]) {
             // mariadb-dump speaks to its client in these: no server is as new.
             (Dialect::MySql, [b'!', rest @ ..] | [b'M', b'!', rest @ ..])

@@ -118,6 +118,7 @@ fn mysql_knows_backslashes_hashes_and_executable_comments() {
             ),
             (r"`a``b;` `\`", r"i⟨`a``b;`⟩ i⟨`\`⟩"),
             ("a # b ' ;\nc", "w⟨a⟩ -⟨# b ' ;⟩ w⟨c⟩"),
+            ("a #", "w⟨a⟩ -⟨#⟩"),
             (
                 "5--3 5--\t3\n4--",
                 "n⟨5⟩ o⟨--⟩ n⟨3⟩ n⟨5⟩ -⟨--\t3⟩ n⟨4⟩ -⟨--⟩",
