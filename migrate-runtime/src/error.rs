@@ -264,6 +264,31 @@ pub enum Error {
     /// the history.
     #[error("the connection was lost: {0}")]
     ConnectionLost(DatabaseError),
+    /// The same of a connection that was lent to us: only its lender has
+    /// another one.
+    #[error("the connection was lost, which was lent and cannot be made again: {0}")]
+    LentConnectionLost(DatabaseError),
+    /// The connection broke, and there was no other one to be had.
+    #[error("the connection was lost, and no other one was to be had for {:.0} s: {source}", .tried.as_secs_f64())]
+    NotReconnected {
+        /// For how long.
+        tried: Duration,
+        /// Why not, at last.
+        source: OpenError,
+    },
+    /// The connection broke each time in the same migration, which is not run
+    /// once more.
+    #[error("migration {name} has lost the connection twice: {message}")]
+    LostAgain {
+        /// Its version.
+        version: Version,
+        /// Its directory's name.
+        name: String,
+        /// The client's words, the last time.
+        message: String,
+        /// What is there of it, as read afterwards.
+        remains: Remains,
+    },
     /// Our own tables could not be read or written.
     #[error("{doing}: {source}")]
     Database {

@@ -249,7 +249,21 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
         Error::LockLost => problem.with_help(format!("another runner took over; see `cargo migrate status{flag}`")),
         Error::SingleTransaction(_) => problem.with_help("run without `--single-transaction`"),
         Error::ReadOnlyServer => problem.with_help("point the URL at the primary"),
-        Error::ConnectionLost(_) => {
+        Error::LostAgain { version, name, message, remains } => {
+            let (exit, title) = (Exit::Failed, format!("migration {name} has lost the connection twice: {}", one_line(message)));
+            let mut problem = Problem::new(exit, title).with_note(match remains {
+                Remains::RunRolledBack => "the history has no migration of the run: all of it is rolled back".to_owned(),
+                Remains::Statements(0) => "no statement of it is recorded".to_owned(),
+                Remains::Statements(done) => format!("{done} of its statements are applied and recorded"),
+                Remains::RolledBack | Remains::InDoubt { .. } => {
+                    "the history does not have it: what it did is rolled back".to_owned()
+                }
+            });
+            problem.help.push(format!("the server's log says whether {version} brings it down, or who ended the connection; then `{run}`"));
+            problem
+        }
+        Error::ConnectionLost(_) | Error::LentConnectionLost(_) | Error::NotReconnected { .. } => {
+            let problem = Problem { title: one_line(&problem.title), ..problem };
             problem.with_help(format!("`cargo migrate status{flag}` says what is applied; running again goes on from there"))
         }
         Error::Database { source, doing } => {
