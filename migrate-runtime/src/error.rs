@@ -284,6 +284,8 @@ pub enum Error {
         version: Version,
         /// Its directory's name.
         name: String,
+        /// Which way.
+        direction: Direction,
         /// The client's words, the last time.
         message: String,
         /// What is there of it, as read afterwards.

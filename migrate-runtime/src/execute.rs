@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 
 use migrate_core::RunMode;
 use migrate_core::{
-    Catalog, Dialect, Divergence, Down, Goal, History, Plan, PlanError, Step, Up,
-    Version, plan,
+    Catalog, Dialect, Divergence, Down, Goal, History, Plan, PlanError, Step, Up, Version, plan,
 };
 
 use self::prepare::{Prepared, prepare};

@@ -179,14 +179,7 @@ impl<'m> Migrator<'m> {
                 observer(event);
             }
         };
-        reconnect::reach(
-            database,
-            self.catalog,
-            &self.options,
-            &tell,
-            report,
-            goal,
-        )
+        reconnect::reach(database, self.catalog, &self.options, &tell, report, goal)
     }
 
     /// Every attempt at every migration, newest first.

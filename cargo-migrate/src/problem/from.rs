@@ -249,19 +249,7 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
         Error::LockLost => problem.with_help(format!("another runner took over; see `cargo migrate status{flag}`")),
         Error::SingleTransaction(_) => problem.with_help("run without `--single-transaction`"),
         Error::ReadOnlyServer => problem.with_help("point the URL at the primary"),
-        Error::LostAgain { version, name, message, remains } => {
-            let (exit, title) = (Exit::Failed, format!("migration {name} has lost the connection twice: {}", one_line(message)));
-            let mut problem = Problem::new(exit, title).with_note(match remains {
-                Remains::RunRolledBack => "the history has no migration of the run: all of it is rolled back".to_owned(),
-                Remains::Statements(0) => "no statement of it is recorded".to_owned(),
-                Remains::Statements(done) => format!("{done} of its statements are applied and recorded"),
-                Remains::RolledBack | Remains::InDoubt { .. } => {
-                    "the history does not have it: what it did is rolled back".to_owned()
-                }
-            });
-            problem.help.push(format!("the server's log says whether {version} brings it down, or who ended the connection; then `{run}`"));
-            problem
-        }
+        Error::LostAgain { .. } => lost_again(error, &run),
         Error::ConnectionLost(_) | Error::LentConnectionLost(_) | Error::NotReconnected { .. } => {
             let problem = Problem { title: one_line(&problem.title), ..problem };
             problem.with_help(format!("`cargo migrate status{flag}` says what is applied; running again goes on from there"))
@@ -295,6 +283,45 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
         }
         Error::Interrupted => problem.with_help(format!("`{run}` goes on from there")),
     }
+}
+
+/// A migration that has taken its connection with it each time.
+fn lost_again(error: &Error, run: &str) -> Problem {
+    let mut problem = Problem::new(Exit::Failed, one_line(&error.to_string()));
+    let Error::LostAgain {
+        version,
+        name,
+        direction,
+        remains,
+        ..
+    } = error
+    else {
+        return problem;
+    };
+    problem.migration = Some(Subject {
+        name: name.clone(),
+        version: version.to_string(),
+        direction: *direction,
+        statement: None,
+    });
+    let is_there = match direction {
+        migrate_core::Direction::Up => "does not have it",
+        migrate_core::Direction::Down => "still has it",
+    };
+    problem.notes.push(match remains {
+        Remains::RunRolledBack => {
+            "the history has no change of the run: all of it is rolled back".to_owned()
+        }
+        Remains::Statements(0) => "no statement of it is recorded".to_owned(),
+        Remains::Statements(1) => "statement 1 is applied and recorded".to_owned(),
+        Remains::Statements(done) => format!("statements 1–{done} are applied and recorded"),
+        Remains::RolledBack | Remains::InDoubt { .. } => {
+            format!("the history {is_there}: what it did is rolled back")
+        }
+    });
+    problem.with_help(format!(
+        "the server's log says who ended the connection, or whether {version} brings it down; then `{run}`"
+    ))
 }
 
 /// A client's message of several lines, as a title can hold it.

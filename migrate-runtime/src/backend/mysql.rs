@@ -381,9 +381,8 @@ where
         let now = match probe::of(statement) {
             Probe::Compare(expression) => {
                 let sql = format!("SELECT CAST({expression} AS CHAR) AS text");
-                let rows: Vec<TextRow> = self
-                    .rows(&sql)
-                    .map_err(|error| self.unless_closed(error))?;
+                let rows: Vec<TextRow> =
+                    self.rows(&sql).map_err(|error| self.unless_closed(error))?;
                 rows.into_iter().next().and_then(|row| row.text)
             }
             Probe::Repeat | Probe::Unknown => None,

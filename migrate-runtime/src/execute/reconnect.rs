@@ -220,6 +220,7 @@ impl Run<'_> {
         Err(Error::LostAgain {
             version: step.version.clone(),
             name: step.name.clone(),
+            direction: step.direction,
             message: lost.message.clone(),
             remains,
         })

@@ -262,25 +262,53 @@ fn kill_9_inside_a_batch_leaves_nothing_of_it() {
     the_next_run_completes(&shop, &mut gate);
 }
 
+/// Ends the session that waits at the gate, and waits for the next one there.
+fn ended_at_the_gate(gate: &mut Link, child: &mut Child) {
+    let ended = gate.texts(WAITING);
+    gate.texts(&WAITING.replace("pid::text", "pg_terminate_backend(pid)::text"));
+    eventually("its next connection waits at the gate", || {
+        let gone = child.try_wait().expect("a child");
+        assert!(gone.is_none(), "it ended: {gone:?}");
+        gate.texts(WAITING).iter().any(|pid| !ended.contains(pid))
+    });
+}
+
 #[test]
-fn a_lost_connection_is_told_and_the_next_run_completes() {
+fn a_run_goes_on_over_another_connection_when_its_own_is_ended() {
     let (shop, mut gate) = gated();
     let mut child = shop.start(&["run"]);
     at_the_gate(&mut gate, &mut child);
-    gate.texts(&WAITING.replace("pid::text", "pg_terminate_backend(pid)::text"));
-    let run = shop.finish(child).exits(1);
-    run.says(&[
-        "connection was lost",
-        "help",
-        "cargo migrate status",
-        "2 applied",
-    ]);
-    assert_eq!(shop.history(), ["1", "2"]);
+    ended_at_the_gate(&mut gate, &mut child);
+    gate.execute("SELECT pg_advisory_unlock(42)");
+    let run = shop.finish(child).ok();
+    run.says(&["connection lost", "reading the history again", "4 applied"]);
+    gate.execute("SELECT pg_advisory_lock(42)");
     the_next_run_completes(&shop, &mut gate);
 }
 
 #[test]
-fn a_connection_lost_outside_a_transaction_is_in_doubt_or_resumed() {
+fn a_migration_that_loses_its_connection_twice_is_not_begun_again() {
+    for options in [&["run"][..], &["run", "--single-transaction"]] {
+        let (shop, mut gate) = gated();
+        let mut child = shop.start(options);
+        at_the_gate(&mut gate, &mut child);
+        ended_at_the_gate(&mut gate, &mut child);
+        gate.texts(&WAITING.replace("pid::text", "pg_terminate_backend(pid)::text"));
+        let run = shop.finish(child).exits(1);
+        let lost = "migration 3_c has lost the connection twice";
+        if options.len() == 1 {
+            run.says(&[lost, "the history does not have it", "help", "2 applied"]);
+            assert_eq!(shop.history(), ["1", "2"]);
+        } else {
+            run.says(&[lost, "all of it is rolled back", "help"]);
+            assert!(shop.history().is_empty());
+        }
+        the_next_run_completes(&shop, &mut gate);
+    }
+}
+
+#[test]
+fn so_is_one_outside_a_transaction_and_what_is_recorded_is_told() {
     let (shop, mut gate) = gated();
     shop.steps(
         "3_c",
@@ -289,8 +317,12 @@ fn a_connection_lost_outside_a_transaction_is_in_doubt_or_resumed() {
     );
     let mut child = shop.start(&["run"]);
     at_the_gate(&mut gate, &mut child);
+    ended_at_the_gate(&mut gate, &mut child);
     gate.texts(&WAITING.replace("pid::text", "pg_terminate_backend(pid)::text"));
-    shop.finish(child).exits(1).says(&["connection was lost"]);
+    shop.finish(child).exits(1).says(&[
+        "migration 3_c has lost the connection twice",
+        "statement 1 is applied and recorded",
+    ]);
     // The SELECT shared a transaction with its record: nothing is in doubt.
     assert_eq!(shop.state("3_c"), "half-applied");
     the_next_run_completes(&shop, &mut gate);

@@ -18,6 +18,7 @@ mod interrupted;
 mod json;
 mod json_talk;
 mod long_sets;
+mod lost;
 mod manners;
 mod mariadb;
 mod mysql_urls;
