@@ -2,12 +2,11 @@
 //! text per error; remedies that depend on the face (command or service) are
 //! written there.
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use migrate_core::Refusal;
-use migrate_core::{Direction, Place, PlanError, ReadError, Version};
+use migrate_core::{Direction, Excerpt, Place, PlanError, ReadError, Version};
 
 /// An error of the database, without the URL it came from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +64,11 @@ impl From<diesel::result::Error> for DatabaseError {
 }
 
 impl DatabaseError {
+    /// Somebody asked to stop between two statements.
+    pub(crate) fn interrupted() -> Self {
+        Self::other("interrupted".to_owned())
+    }
+
     pub(crate) fn other(message: String) -> Self {
         Self {
             message,
@@ -140,10 +144,8 @@ pub struct Failure {
     pub total: usize,
     /// The file; none for an embedded migration.
     pub file: Option<PathBuf>,
-    /// The file's text.
-    pub text: String,
-    /// The bytes of `text` to point at.
-    pub range: Option<Range<usize>>,
+    /// The lines of the file to show; none where there is no place in it.
+    pub excerpt: Option<Excerpt>,
     /// The database's words.
     pub message: String,
     /// What remains of it in the database.
@@ -154,9 +156,12 @@ impl Failure {
     /// Where in the file.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
-        self.range
-            .as_ref()
-            .map(|range| Place::of(&self.text, range.start))
+        let excerpt = self.excerpt.as_ref()?;
+        let within = Place::of(&excerpt.text, excerpt.range.start);
+        Some(Place {
+            line: within.line + excerpt.first_line - 1,
+            column: within.column,
+        })
     }
 }
 

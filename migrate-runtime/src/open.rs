@@ -214,7 +214,7 @@ fn cancel(url: &DatabaseUrl, sql: &str) {
                 let _ = connection.batch_execute(sql);
             }
         }
-        // A statement of SQLite's runs in this process.
+        // A statement of SQLite's runs in this process, which it asks itself.
         _ => {}
     }
 }

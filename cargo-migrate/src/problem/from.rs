@@ -355,13 +355,13 @@ fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> P
         .clone()
         .unwrap_or_else(|| failure.name.clone().into());
     problem.excerpts.push(Excerpt {
-        path,
-        text: failure.text.clone(),
-        first_line: 1,
-        range: failure.range.clone(),
         label: failure.message.clone(),
+        ..failure
+            .excerpt
+            .as_ref()
+            .map_or_else(|| Excerpt::path(&path), |lines| Excerpt::of(&path, lines))
     });
-    if failure.range.is_none() {
+    if failure.excerpt.is_none() {
         problem.title = format!("{}: {}", problem.title, failure.message);
         if failure.statement.is_none() {
             problem.notes.push(
@@ -455,15 +455,11 @@ fn refusal_problem(file: &RefusedFile, refusal: &Refusal) -> Problem {
     let end = file.text[refusal.range.clone()]
         .find('\n')
         .map_or(refusal.range.end, |n| refusal.range.start + n);
-    problem.excerpts.push(Excerpt {
-        path: file
-            .file
-            .clone()
-            .unwrap_or_else(|| file.name.clone().into()),
-        text: file.text.clone(),
-        first_line: 1,
-        range: Some(refusal.range.start..end),
-        label: String::new(),
-    });
+    let path = file
+        .file
+        .clone()
+        .unwrap_or_else(|| file.name.clone().into());
+    let lines = migrate_core::Excerpt::of(&file.text, &(refusal.range.start..end));
+    problem.excerpts.push(Excerpt::of(&path, &lines));
     problem.with_help(refusal.help())
 }

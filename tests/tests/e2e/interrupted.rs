@@ -431,23 +431,37 @@ fn ctrl_c_between_migrations_stops_after_the_one_at_work() {
 }
 
 #[test]
-fn ctrl_c_during_a_long_sqlite_statement_ends_and_leaves_nothing_of_it() {
-    let shop = Shop::new(Engine::Sqlite);
-    shop.migration(
-        "1_a",
-        "CREATE TABLE marks (n INTEGER);",
-        "DROP TABLE marks;",
-    );
-    let endless = "INSERT INTO marks WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c;";
-    shop.migration("2_b", endless, "DELETE FROM marks;");
-    let child = shop.start(&["run"]);
-    eventually("the first is applied", || progress(&shop) >= 1);
-    signal(&child, "INT");
-    let output = child.wait_with_output().expect("it ends");
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(shop.history(), ["1"]);
-    shop.migration("2_b", "INSERT INTO marks VALUES (2);", "DELETE FROM marks;");
-    shop.run(&["run"]).ok();
-    assert_eq!(shop.history(), ["1", "2"]);
-    assert_eq!(shop.texts("SELECT concat(n, '') AS text FROM marks"), ["2"]);
+fn ctrl_c_during_a_long_sqlite_statement_cancels_it_and_records_that() {
+    for outside in [false, true] {
+        let shop = Shop::new(Engine::Sqlite);
+        shop.migration(
+            "1_a",
+            "CREATE TABLE marks (n INTEGER);",
+            "DROP TABLE marks;",
+        );
+        let endless = "INSERT INTO marks VALUES (2);\nINSERT INTO marks WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c;";
+        shop.migration("2_b", endless, "DELETE FROM marks;");
+        if outside {
+            shop.file("2_b", "metadata.toml", "run_in_transaction = false\n");
+        }
+        let child = shop.start(&["run"]);
+        eventually("the first is applied", || progress(&shop) >= 1);
+        if outside {
+            let marks = || shop.texts("SELECT concat(n, '') AS text FROM marks");
+            eventually("its first statement is", || marks() == ["2"]);
+        }
+        signal(&child, "INT");
+        shop.finish(child).exits(1).says(&[TOLD]);
+        assert_eq!(shop.history(), ["1"]);
+        let state = if outside { "half-applied" } else { "pending" };
+        assert_eq!(shop.state("2_b"), state);
+        let short = endless.replace("FROM c)", "FROM c WHERE x < 3)");
+        shop.file("2_b", "up.sql", &short);
+        shop.run(&["run"]).ok();
+        assert_eq!(shop.history(), ["1", "2"]);
+        assert_eq!(
+            shop.texts("SELECT concat(n, '') AS text FROM marks"),
+            ["2", "3"]
+        );
+    }
 }
