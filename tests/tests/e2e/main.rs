@@ -17,6 +17,7 @@ mod habits;
 mod interrupted;
 mod json;
 mod json_talk;
+mod large;
 mod long_sets;
 mod lost;
 mod manners;
