@@ -88,6 +88,9 @@ impl Exit {
             | Error::SingleTransaction(_)
             | Error::ReadOnlyServer
             | Error::ConnectionLost(_)
+            | Error::LentConnectionLost(_)
+            | Error::NotReconnected { .. }
+            | Error::LostAgain { .. }
             | Error::Database { .. }
             | Error::Repair(_)
             | Error::Interrupted => Self::Failed,

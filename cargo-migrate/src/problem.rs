@@ -131,6 +131,18 @@ impl Excerpt {
         }
     }
 
+    /// Some lines of a file, with nothing to say of them.
+    #[must_use]
+    pub fn of(path: &Path, lines: &migrate_core::Excerpt) -> Self {
+        Self {
+            path: path.to_owned(),
+            text: lines.text.clone(),
+            first_line: lines.first_line,
+            range: Some(lines.range.clone()),
+            label: String::new(),
+        }
+    }
+
     /// Line and column in the file.
     #[must_use]
     pub fn place(&self) -> Option<Place> {

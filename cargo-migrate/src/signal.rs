@@ -31,9 +31,9 @@ pub(crate) fn watch(
             let ended: Result<(), _> = wait.recv_timeout(PATIENCE);
             std::process::exit(if ended.is_ok() { 130 } else { 1 });
         });
+        // First, so that nothing begins any more once it is told.
+        interrupt.trigger();
         asked();
-        // Cancelling asks the server, which may take its time: the clock runs.
-        std::thread::spawn(move || interrupt.trigger());
         if arrived.next().is_some() {
             let _ = second.send(());
         }

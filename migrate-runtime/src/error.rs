@@ -2,12 +2,11 @@
 //! text per error; remedies that depend on the face (command or service) are
 //! written there.
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use migrate_core::Refusal;
-use migrate_core::{Direction, Place, PlanError, ReadError, Version};
+use migrate_core::{Direction, Excerpt, Place, PlanError, ReadError, Version};
 
 use crate::repair::RepairError;
 
@@ -67,6 +66,11 @@ impl From<diesel::result::Error> for DatabaseError {
 }
 
 impl DatabaseError {
+    /// Somebody asked to stop between two statements.
+    pub(crate) fn interrupted() -> Self {
+        Self::other("interrupted".to_owned())
+    }
+
     pub(crate) fn other(message: String) -> Self {
         Self {
             message,
@@ -142,10 +146,8 @@ pub struct Failure {
     pub total: usize,
     /// The file; none for an embedded migration.
     pub file: Option<PathBuf>,
-    /// The file's text.
-    pub text: String,
-    /// The bytes of `text` to point at.
-    pub range: Option<Range<usize>>,
+    /// The lines of the file to show; none where there is no place in it.
+    pub excerpt: Option<Excerpt>,
     /// The database's words.
     pub message: String,
     /// What remains of it in the database.
@@ -156,9 +158,12 @@ impl Failure {
     /// Where in the file.
     #[must_use]
     pub fn place(&self) -> Option<Place> {
-        self.range
-            .as_ref()
-            .map(|range| Place::of(&self.text, range.start))
+        let excerpt = self.excerpt.as_ref()?;
+        let within = Place::of(&excerpt.text, excerpt.range.start);
+        Some(Place {
+            line: within.line + excerpt.first_line - 1,
+            column: within.column,
+        })
     }
 }
 
@@ -266,6 +271,33 @@ pub enum Error {
     /// the history.
     #[error("the connection was lost: {0}")]
     ConnectionLost(DatabaseError),
+    /// The same of a connection that was lent to us: only its lender has
+    /// another one.
+    #[error("the connection was lost, which was lent and cannot be made again: {0}")]
+    LentConnectionLost(DatabaseError),
+    /// The connection broke, and there was no other one to be had.
+    #[error("the connection was lost, and no other one was to be had for {:.0} s: {source}", .tried.as_secs_f64())]
+    NotReconnected {
+        /// For how long.
+        tried: Duration,
+        /// Why not, at last.
+        source: OpenError,
+    },
+    /// The connection broke each time in the same migration, which is not run
+    /// once more.
+    #[error("migration {name} has lost the connection twice: {message}")]
+    LostAgain {
+        /// Its version.
+        version: Version,
+        /// Its directory's name.
+        name: String,
+        /// Which way.
+        direction: Direction,
+        /// The client's words, the last time.
+        message: String,
+        /// What is there of it, as read afterwards.
+        remains: Remains,
+    },
     /// Our own tables could not be read or written.
     #[error("{doing}: {source}")]
     Database {

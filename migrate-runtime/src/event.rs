@@ -22,6 +22,12 @@ pub enum Event<'a> {
         /// What.
         note: &'a ScriptNote,
     },
+    /// The connection is lost, and the lock with it: the run connects again and
+    /// begins with reading.
+    ConnectionLost {
+        /// The client's words.
+        message: &'a str,
+    },
     /// Another runner has the lock; sent on each try.
     Waiting {
         /// Who has it, as far as the database tells.

@@ -2,6 +2,7 @@
 //! another runner got in between. A plan made before waiting is never executed.
 
 mod prepare;
+pub(crate) mod reconnect;
 mod repair;
 mod resume;
 mod steps;
@@ -9,16 +10,16 @@ mod stored;
 mod upkeep;
 mod whole;
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use migrate_core::RunMode;
 use migrate_core::{
-    Catalog, Dialect, Direction, Divergence, Down, Goal, History, Plan, PlanError, Step,
-    StepSource, Up, Version, plan,
+    Catalog, Dialect, Divergence, Down, Goal, History, Plan, PlanError, Step, StepSource, Up,
+    Version, plan,
 };
 
 use self::prepare::{Prepared, prepare};
+use self::reconnect::Carried;
 use self::stored::{Sources, StoredDowns};
 use crate::backend::{Backend, Claim, LockScope, Outcome, Stop};
 use crate::error::{DatabaseErrorKind, Error, Remains};
@@ -57,9 +58,8 @@ pub(crate) struct Run<'r> {
     pub(crate) options: &'r Options,
     pub(crate) tell: &'r dyn Fn(Event<'_>),
     pub(crate) report: &'r mut Report,
-    admitted: BTreeSet<(Version, Direction)>,
+    carried: Carried,
     stored: StoredDowns,
-    noted: bool,
 }
 
 /// How one migration came out of the loop's view.
@@ -87,9 +87,8 @@ impl<'r> Run<'r> {
             options,
             tell,
             report,
-            admitted: BTreeSet::new(),
+            carried: Carried::default(),
             stored: StoredDowns::default(),
-            noted: false,
         }
     }
 
@@ -102,7 +101,8 @@ impl<'r> Run<'r> {
 
     /// Brings the database to the goal, and gives the lock back on every path.
     pub(crate) fn reach(&mut self, goal: &Goal) -> Result<(), Error> {
-        let reached = self.reach_locked(goal.clone());
+        let pinned = self.carried.goal.take();
+        let reached = self.reach_locked(pinned.unwrap_or_else(|| goal.clone()));
         self.backend.release();
         match reached {
             // A cancelled statement fails with the server's own words.
@@ -122,7 +122,9 @@ impl<'r> Run<'r> {
         let mut beaten = None;
         loop {
             self.heed_interrupt()?;
+            self.carried.rest();
             let history = reading::read(self.backend, self.catalog)?;
+            self.account(&history)?;
             let plan = match plan(self.catalog, &history, &goal, self.options.policy) {
                 // What looks half done may be at work right now: believe it
                 // only under the lock.
@@ -137,7 +139,7 @@ impl<'r> Run<'r> {
                 }
                 // Another runner did the very thing that we were told to, and
                 // perhaps went on from there.
-                Err(PlanError::NotApplied(_) | PlanError::Behind { .. }) if self.noted => {
+                Err(PlanError::NotApplied(_) | PlanError::Behind { .. }) if self.carried.noted => {
                     return Ok(());
                 }
                 planned => planned?,
@@ -147,6 +149,7 @@ impl<'r> Run<'r> {
                 return Ok(());
             }
             goal = pinned(goal, &plan, &history);
+            self.carried.goal = Some(goal.clone());
             self.admit(&plan)?;
             match self.claim(&plan)? {
                 Claim::Busy => {
@@ -192,12 +195,12 @@ impl<'r> Run<'r> {
     }
 
     fn note_once(&mut self, plan: &Plan) {
-        if !self.noted {
+        if !self.carried.noted {
             plan.notes
                 .iter()
                 .for_each(|note| (self.tell)(Event::Note(note)));
         }
-        self.noted = true;
+        self.carried.noted = true;
     }
 
     /// Everything that a plan would send is read and refused before any of it
@@ -208,7 +211,7 @@ impl<'r> Run<'r> {
             self.is_agreed(step)?;
             self.stored.load(self.backend, step)?;
             let key = (step.version.clone(), step.direction);
-            if self.admitted.contains(&key) {
+            if self.carried.admitted.contains(&key) {
                 continue;
             }
             match prepare::admit(self.sources(), step, self.backend.dialect()) {
@@ -226,7 +229,7 @@ impl<'r> Run<'r> {
                     for note in &notes {
                         (self.tell)(Event::FileNote { step, note });
                     }
-                    self.admitted.insert(key);
+                    self.carried.admitted.insert(key);
                 }
                 Err(Error::Refused(files)) => refused.extend(files),
                 Err(error) => return Err(error),
@@ -346,7 +349,7 @@ impl<'r> Run<'r> {
     }
 
     /// Begins the step `n` (from 0) of a plan, unless somebody asked to stop.
-    fn start(&self, plan: &Plan, n: usize) -> Result<(Instant, Prepared), Error> {
+    fn start(&mut self, plan: &Plan, n: usize) -> Result<(Instant, Prepared), Error> {
         self.heed_interrupt()?;
         let step = &plan.steps[n];
         (self.tell)(Event::Started {
@@ -356,6 +359,9 @@ impl<'r> Run<'r> {
         });
         let began = Instant::now();
         let prepared = prepare(self.sources(), step, self.backend.dialect(), self.options)?;
+        self.is_not_deadly(step, &prepared)?;
+        let statements = prepared.script.statements.len();
+        self.carried.begin(step, began, statements);
         Ok((began, prepared))
     }
 
@@ -375,13 +381,13 @@ impl<'r> Run<'r> {
                     steps::run(self.backend, step, &prepared, self.options, self.tell)?
                 }
             }
-            self.done(step, began, statements);
+            self.done(step, began.elapsed(), statements);
         }
         Ok((plan.steps.len(), Went::Done))
     }
 
-    fn done(&mut self, step: &Step, began: Instant, statements: usize) {
-        let duration = began.elapsed();
+    fn done(&mut self, step: &Step, duration: Duration, statements: usize) {
+        self.carried.done(step);
         (self.tell)(Event::Finished {
             step,
             duration,

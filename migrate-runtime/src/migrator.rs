@@ -10,7 +10,7 @@ use migrate_core::{Catalog, Goal, History, Plan, Policy, Version, plan};
 use crate::backend::AttemptRow;
 use crate::error::Error;
 use crate::event::{Event, Observer};
-use crate::execute::{Report, Run};
+use crate::execute::{Report, Run, reconnect};
 use crate::interrupt::Interrupt;
 use crate::lock::{DEFAULT_LOCK_WAIT, random};
 use crate::open::Database;
@@ -168,6 +168,10 @@ impl<'m> Migrator<'m> {
     ///
     /// `report` holds what was done, also where the run ends in an error.
     ///
+    /// A connection that is lost is made again for a while, and what became of
+    /// the migration at work is read; one that loses it twice is not begun a
+    /// third time.
+    ///
     /// # Errors
     /// Why the run ended early. What it had applied is applied and recorded,
     /// unless the run was one transaction.
@@ -182,17 +186,7 @@ impl<'m> Migrator<'m> {
                 observer(event);
             }
         };
-        let guard = database.cancel_on(&self.options.interrupt);
-        let run = Run::new(
-            database.backend(),
-            self.catalog,
-            &self.options,
-            &tell,
-            report,
-        )
-        .reach(goal);
-        drop(guard);
-        run
+        reconnect::reach(database, self.catalog, &self.options, &tell, report, goal)
     }
 
     /// Every attempt at every migration, newest first.

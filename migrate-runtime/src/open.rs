@@ -62,7 +62,21 @@ impl Session {
 pub struct Database {
     backend: Box<dyn Backend>,
     /// Where another connection is to be had; none for one that was lent.
-    url: Option<DatabaseUrl>,
+    origin: Option<Reopen>,
+}
+
+/// How a database was opened, and can be once more.
+#[derive(Debug, Clone)]
+pub(crate) struct Reopen {
+    url: DatabaseUrl,
+    session: Session,
+}
+
+impl Reopen {
+    /// Connects again.
+    pub(crate) fn open(&self) -> Result<Database, OpenError> {
+        Database::open(&self.url, &self.session)
+    }
 }
 
 impl Database {
@@ -109,7 +123,10 @@ impl Database {
         };
         Ok(Self {
             backend,
-            url: Some(url.clone()),
+            origin: Some(Reopen {
+                url: url.clone(),
+                session: session.clone(),
+            }),
         })
     }
 
@@ -129,12 +146,17 @@ impl Database {
     {
         Ok(Self {
             backend: over(Held::new(connection), session)?,
-            url: None,
+            origin: None,
         })
     }
 
     pub(crate) fn backend(&mut self) -> &mut dyn Backend {
         &mut *self.backend
+    }
+
+    /// How to connect again; nothing for a connection that was lent.
+    pub(crate) fn reopen(&self) -> Option<Reopen> {
+        self.origin.clone()
     }
 
     /// The dialect that it speaks.
@@ -146,7 +168,7 @@ impl Database {
     /// Cancels the running statement when `interrupt` is triggered.
     pub(crate) fn cancel_on(&mut self, interrupt: &Interrupt) -> Option<CancelGuard> {
         let cancellation = self.backend.cancellation()?;
-        let url = self.url.clone()?;
+        let url = self.origin.as_ref()?.url.clone();
         let cancel = move || {
             let (url, cancellation) = (url.clone(), Arc::clone(&cancellation));
             // Whoever asks is not to wait for a connection.
@@ -192,7 +214,7 @@ fn cancel(url: &DatabaseUrl, sql: &str) {
                 let _ = connection.batch_execute(sql);
             }
         }
-        // A statement of SQLite's runs in this process.
+        // A statement of SQLite's runs in this process, which it asks itself.
         _ => {}
     }
 }

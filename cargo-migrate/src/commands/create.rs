@@ -11,6 +11,7 @@ use crate::report::Message;
 use crate::target::Target;
 
 pub(super) fn run(context: &Context) -> Result<Exit, Problem> {
+    context.heed_signals();
     context.over_targets(
         MAKE,
         |target| {

@@ -8,6 +8,7 @@ use crate::problem::Problem;
 pub(super) fn run(context: &Context) -> Result<Exit, Problem> {
     let doomed = context.doomed()?;
     context.confirm(&doomed.question())?;
+    context.heed_signals();
     context.over(
         &doomed.resolution,
         MAKE,

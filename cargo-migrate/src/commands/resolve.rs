@@ -21,6 +21,7 @@ pub(super) fn run(context: &Context, args: &ResolveArgs) -> Result<Exit, Problem
         );
         return Err(Problem::new(Exit::Usage, text).with_help("select it with `-p <service>`"));
     }
+    context.heed_signals();
     context.over(
         &resolution,
         MAKE,

@@ -174,6 +174,13 @@ impl<'t> Teller<'t> {
                     text: &text,
                 });
             }
+            Event::ConnectionLost { message } => {
+                let text = format!("connection lost ({message}); reading the history again");
+                report.tell(Message::Note {
+                    target,
+                    text: &text,
+                });
+            }
             Event::Waiting { holder, waited } => {
                 // Short waits are everyday life between replicas.
                 let due = told

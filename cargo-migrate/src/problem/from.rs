@@ -251,7 +251,9 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
         Error::LockLost => problem.with_help(format!("another runner took over; see `cargo migrate status{flag}`")),
         Error::SingleTransaction(_) => problem.with_help("run without `--single-transaction`"),
         Error::ReadOnlyServer => problem.with_help("point the URL at the primary"),
-        Error::ConnectionLost(_) => {
+        Error::LostAgain { .. } => lost_again(error, &run),
+        Error::ConnectionLost(_) | Error::LentConnectionLost(_) | Error::NotReconnected { .. } => {
+            let problem = Problem { title: one_line(&problem.title), ..problem };
             problem.with_help(format!("`cargo migrate status{flag}` says what is applied; running again goes on from there"))
         }
         Error::Database { source, doing } => {
@@ -320,6 +322,45 @@ fn repair_problem(target: &Target, problem: Problem, error: &RepairError) -> Pro
     problem.with_note("nothing was changed").with_help(help)
 }
 
+/// A migration that has taken its connection with it each time.
+fn lost_again(error: &Error, run: &str) -> Problem {
+    let mut problem = Problem::new(Exit::Failed, one_line(&error.to_string()));
+    let Error::LostAgain {
+        version,
+        name,
+        direction,
+        remains,
+        ..
+    } = error
+    else {
+        return problem;
+    };
+    problem.migration = Some(Subject {
+        name: name.clone(),
+        version: version.to_string(),
+        direction: *direction,
+        statement: None,
+    });
+    let is_there = match direction {
+        migrate_core::Direction::Up => "does not have it",
+        migrate_core::Direction::Down => "still has it",
+    };
+    problem.notes.push(match remains {
+        Remains::RunRolledBack => {
+            "the history has no change of the run: all of it is rolled back".to_owned()
+        }
+        Remains::Statements(0) => "no statement of it is recorded".to_owned(),
+        Remains::Statements(1) => "statement 1 is applied and recorded".to_owned(),
+        Remains::Statements(done) => format!("statements 1–{done} are applied and recorded"),
+        Remains::RolledBack | Remains::InDoubt { .. } => {
+            format!("the history {is_there}: what it did is rolled back")
+        }
+    });
+    problem.with_help(format!(
+        "the server's log says who ended the connection, or whether {version} brings it down; then `{run}`"
+    ))
+}
+
 /// A client's message of several lines, as a title can hold it.
 fn one_line(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -351,13 +392,13 @@ fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> P
         .clone()
         .unwrap_or_else(|| failure.name.clone().into());
     problem.excerpts.push(Excerpt {
-        path,
-        text: failure.text.clone(),
-        first_line: 1,
-        range: failure.range.clone(),
         label: failure.message.clone(),
+        ..failure
+            .excerpt
+            .as_ref()
+            .map_or_else(|| Excerpt::path(&path), |lines| Excerpt::of(&path, lines))
     });
-    if failure.range.is_none() {
+    if failure.excerpt.is_none() {
         problem.title = format!("{}: {}", problem.title, failure.message);
         if failure.statement.is_none() {
             problem.notes.push(
@@ -451,15 +492,11 @@ fn refusal_problem(file: &RefusedFile, refusal: &Refusal) -> Problem {
     let end = file.text[refusal.range.clone()]
         .find('\n')
         .map_or(refusal.range.end, |n| refusal.range.start + n);
-    problem.excerpts.push(Excerpt {
-        path: file
-            .file
-            .clone()
-            .unwrap_or_else(|| file.name.clone().into()),
-        text: file.text.clone(),
-        first_line: 1,
-        range: Some(refusal.range.start..end),
-        label: String::new(),
-    });
+    let path = file
+        .file
+        .clone()
+        .unwrap_or_else(|| file.name.clone().into());
+    let lines = migrate_core::Excerpt::of(&file.text, &(refusal.range.start..end));
+    problem.excerpts.push(Excerpt::of(&path, &lines));
     problem.with_help(refusal.help())
 }

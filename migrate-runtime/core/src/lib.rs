@@ -7,6 +7,7 @@ mod catalog;
 mod checksum;
 mod dialect;
 mod divergence;
+mod excerpt;
 pub mod head;
 mod history;
 mod metadata;
@@ -27,6 +28,7 @@ pub use catalog::{
 pub use checksum::{Checksum, ChecksumError};
 pub use dialect::{Dialect, UnknownDialect};
 pub use divergence::Divergence;
+pub use excerpt::Excerpt;
 pub use history::{Applied, AttemptState, Direction, Edit, History, Recorded, Unfinished};
 pub use metadata::{Kind, Metadata, MetadataError, Transaction};
 pub use place::Place;

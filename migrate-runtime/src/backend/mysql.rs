@@ -134,6 +134,59 @@ where
         Ok(())
     }
 
+    /// The error, told apart from that of a connection that is gone: Diesel's
+    /// asynchronous client does not.
+    fn unless_closed(&mut self, error: DatabaseError) -> DatabaseError {
+        match self.execute("DO 0") {
+            Ok(()) => error,
+            Err(_) => closed(error),
+        }
+    }
+
+    fn read_history(&mut self) -> Result<Vec<HistoryRow>, DatabaseError> {
+        self.settle_session()?;
+        match self.history(&self.store.select_history()) {
+            Ok(rows) => Ok(rows),
+            // Whatever the error was, the catalogue says what there is.
+            Err(_) => match self.present()? {
+                [true, true, true] => self.history(&self.store.select_history()),
+                [true, ..] => self.history(&self.store.select_history_alone()),
+                [false, ..] => self.unseen_history(),
+            },
+        }
+    }
+
+    fn claim_session(&mut self) -> Result<Claim, DatabaseError> {
+        let sql = session::query(&self.history_table);
+        let row = self.rows(&sql)?.into_iter().next();
+        let Some(session) = row.and_then(Session::of) else {
+            return Ok(Claim::Busy);
+        };
+        // From here on it is ours to give back.
+        let session = self.session.insert(session);
+        // Already set where the session has been at work before.
+        let [sql, last_resort] = session.cancellation();
+        let _ = self.cancellation.sql.set(sql);
+        let _ = self.cancellation.last_resort.set(last_resort);
+        self.store = Store::new(Dialect::MySql, Some(&session.database), &self.history_table);
+        if session.read_only {
+            self.release();
+            let message = "the server is read-only".to_owned();
+            return Err(DatabaseError {
+                kind: DatabaseErrorKind::ReadOnly,
+                ..DatabaseError::other(message)
+            });
+        }
+        self.execute(&Session::enter())?;
+        if self.present()? != [true; 3] {
+            let sql = self.store.create_tables();
+            self.execute(&sql)?;
+        }
+        let newest: Vec<IdRow> = self.rows(&self.store.select_newest_attempt())?;
+        self.newest_attempt = newest.first().and_then(|row| row.id).unwrap_or_default();
+        Ok(Claim::Fresh)
+    }
+
     fn no_transaction() -> DatabaseError {
         DatabaseError::other("MySQL commits at each DDL statement".to_owned())
     }
@@ -172,16 +225,9 @@ where
     }
 
     fn read(&mut self) -> Result<Vec<HistoryRow>, DatabaseError> {
-        self.settle_session()?;
-        let rows = match self.history(&self.store.select_history()) {
-            Ok(rows) => rows,
-            // Whatever the error was, the catalogue says what there is.
-            Err(_) => match self.present()? {
-                [true, true, true] => self.history(&self.store.select_history())?,
-                [true, ..] => self.history(&self.store.select_history_alone())?,
-                [false, ..] => self.unseen_history()?,
-            },
-        };
+        let rows = self
+            .read_history()
+            .map_err(|error| self.unless_closed(error))?;
         // Some releases of MariaDB's client library lose the first row's text
         // (CONC-821): the newest migration would be run again.
         if rows.iter().any(|row| row.version.is_empty()) {
@@ -195,18 +241,21 @@ where
         match self.rows(&self.store.select_steps(attempt)) {
             Ok(rows) => Ok(rows),
             // Who may not read them may not run anything either.
-            Err(error) => match self.present()? {
-                [_, _, false] => Ok(Vec::new()),
-                [_, _, true] => Err(error),
+            Err(error) => match self.present() {
+                Ok([_, _, false]) => Ok(Vec::new()),
+                Ok([_, _, true]) => Err(error),
+                Err(error) => Err(self.unless_closed(error)),
             },
         }
     }
 
     fn read_attempts(&mut self, limit: Option<u64>) -> Result<Vec<AttemptRow>, DatabaseError> {
-        match self.present()? {
-            [_, true, true] => self.rows(&self.store.select_attempts(limit)),
-            _ => Ok(Vec::new()),
-        }
+        let rows = match self.present() {
+            Ok([_, true, true]) => self.rows(&self.store.select_attempts(limit)),
+            Ok(_) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+        rows.map_err(|error| self.unless_closed(error))
     }
 
     fn read_texts(&mut self, attempts: &[i64]) -> Result<Vec<KeptTexts>, DatabaseError> {
@@ -228,34 +277,8 @@ where
         if self.session.is_some() {
             return Ok(Claim::Ready);
         }
-        let sql = session::query(&self.history_table);
-        let row = self.rows(&sql)?.into_iter().next();
-        let Some(session) = row.and_then(Session::of) else {
-            return Ok(Claim::Busy);
-        };
-        // From here on it is ours to give back.
-        let session = self.session.insert(session);
-        // Already set where the session has been at work before.
-        let [sql, last_resort] = session.cancellation();
-        let _ = self.cancellation.sql.set(sql);
-        let _ = self.cancellation.last_resort.set(last_resort);
-        self.store = Store::new(Dialect::MySql, Some(&session.database), &self.history_table);
-        if session.read_only {
-            self.release();
-            let message = "the server is read-only".to_owned();
-            return Err(DatabaseError {
-                kind: DatabaseErrorKind::ReadOnly,
-                ..DatabaseError::other(message)
-            });
-        }
-        self.execute(&Session::enter())?;
-        if self.present()? != [true; 3] {
-            let sql = self.store.create_tables();
-            self.execute(&sql)?;
-        }
-        let newest: Vec<IdRow> = self.rows(&self.store.select_newest_attempt())?;
-        self.newest_attempt = newest.first().and_then(|row| row.id).unwrap_or_default();
-        Ok(Claim::Fresh)
+        self.claim_session()
+            .map_err(|error| self.unless_closed(error))
     }
 
     fn release(&mut self) {
@@ -362,7 +385,8 @@ where
         let now = match probe::of(statement) {
             Probe::Compare(expression) => {
                 let sql = format!("SELECT CAST({expression} AS CHAR) AS text");
-                let rows: Vec<TextRow> = self.rows(&sql)?;
+                let rows: Vec<TextRow> =
+                    self.rows(&sql).map_err(|error| self.unless_closed(error))?;
                 rows.into_iter().next().and_then(|row| row.text)
             }
             Probe::Repeat | Probe::Unknown => None,

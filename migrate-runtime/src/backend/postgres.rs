@@ -275,7 +275,8 @@ where
             after: format!("{}COMMIT", self.end(work)),
         };
         let began = Instant::now();
-        let Err((part, error)) = batch.send(&mut self.connection) else {
+        let sent = batch.send_script(work, &mut self.connection);
+        let Err((part, error)) = sent else {
             return Ok(Outcome::Done);
         };
         let elapsed = began.elapsed();
@@ -325,7 +326,7 @@ where
             body: &work.text[work.script.body.clone()],
             after: self.end(work),
         };
-        match batch.send(&mut self.connection) {
+        match batch.send_script(work, &mut self.connection) {
             Ok(()) => Ok(Outcome::Done),
             Err((part, error)) => self
                 .ours(&error)

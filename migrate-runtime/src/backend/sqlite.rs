@@ -18,6 +18,7 @@ use super::{
     AttemptRow, Backend, Claim, HistoryColumns, HistoryRow, IdRow, KeptTexts, LockScope, Outcome,
     Pace, Recorded, Settled, StatementError, StepRow, Stop, Work, first_line, word_at,
 };
+use crate::client::sqlite::cancel;
 use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::quote::literal;
 use crate::store::{Attempt, AttemptEnd, Store};
@@ -87,8 +88,8 @@ where
         let Some(later) = self.later.take() else {
             return Ok(());
         };
-        self.connection =
-            C::establish(&later.url).map_err(|error| DatabaseError::other(error.to_string()))?;
+        self.connection = cancel::opened(|| C::establish(&later.url))
+            .map_err(|error| DatabaseError::other(error.to_string()))?;
         later.setup.iter().try_for_each(|sql| self.execute(sql))
     }
 
@@ -115,6 +116,12 @@ where
             return Ok(());
         }
         self.write(writes)
+    }
+
+    /// Runs a statement that ends when somebody asks.
+    fn run_heeding(&mut self, recorded: &Recorded<'_>) -> Result<(), StatementError> {
+        let _heeding = cancel::heed(recorded.interrupt);
+        self.run_unrecorded(recorded.statement)
     }
 
     /// Which of our three tables are there.
@@ -155,9 +162,16 @@ where
     }
 
     fn statements(&mut self, work: &Work<'_>) -> Result<(), Stop> {
+        let _heeding = cancel::heed(work.interrupt);
         for (n, statement) in work.script.statements.iter().enumerate() {
             let text = &work.text[statement.range.clone()];
-            if let Err(error) = self.execute(text) {
+            // One that is short does not ask by itself.
+            let ran = if work.interrupt.is_asked() {
+                Err(DatabaseError::interrupted())
+            } else {
+                self.execute(text)
+            };
+            if let Err(error) = ran {
                 let range = match offset::of_error(text, &error.message) {
                     Some(offset) => word_at(work.text, statement.range.start + offset),
                     None => first_line(work.text, &statement.range),
@@ -335,7 +349,7 @@ where
         self.write_due(recorded.before)?;
         self.execute("BEGIN IMMEDIATE")?;
         let ran = self
-            .run_unrecorded(recorded.statement)
+            .run_heeding(recorded)
             .and_then(|()| Ok(self.execute(&format!("{}COMMIT", recorded.after))?));
         match ran {
             Ok(()) => Ok(Outcome::Done),
@@ -348,7 +362,7 @@ where
 
     fn run_alone(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
         self.write_due(recorded.before)?;
-        self.run_unrecorded(recorded.statement)?;
+        self.run_heeding(recorded)?;
         Ok(Outcome::Done)
     }
 

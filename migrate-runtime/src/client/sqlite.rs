@@ -1,6 +1,8 @@
 //! SQLite's files: one that is not there is not made by looking, nor before
 //! the first write.
 
+pub(crate) mod cancel;
+
 use std::path::{Path, PathBuf};
 
 use diesel::Connection;
@@ -49,8 +51,8 @@ pub(crate) fn connect(url: &DatabaseUrl, access: Access) -> Result<Opened, OpenE
         message,
         reason: OpenReason::Refused,
     };
-    let mut connection =
-        SqliteConnection::establish(&text).map_err(|error| failed(error.to_string()))?;
+    let mut connection = cancel::opened(|| SqliteConnection::establish(&text))
+        .map_err(|error| failed(error.to_string()))?;
     connection
         .batch_execute(BUSY_TIMEOUT)
         .map_err(|error| failed(error.to_string()))?;

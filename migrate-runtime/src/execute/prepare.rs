@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use migrate_core::Checksum;
-use migrate_core::{Dialect, Direction, PlanError, Step};
+use migrate_core::{Dialect, Direction, Excerpt, PlanError, Step};
 use migrate_core::{Note, RunMode, Script};
 
 use super::stored::{Origin, Sources};
@@ -175,8 +175,7 @@ impl Prepared {
             statement: statement.map(|n| n + 1),
             total: self.script.statements.len(),
             file: self.file.clone(),
-            text: self.text.clone(),
-            range,
+            excerpt: range.map(|range| Excerpt::of(&self.text, &range)),
             message,
             remains,
         }))

@@ -2,10 +2,9 @@
 
 use migrate_core::Plan;
 
-use super::{Done, Run, Went, lock_timeout};
+use super::{Run, Went, lock_timeout};
 use crate::backend::{Claim, Outcome, Pace, Stop};
 use crate::error::{Error, Remains};
-use crate::event::Event;
 
 /// How the transaction came out, if it did not simply fail.
 enum Ended {
@@ -104,16 +103,7 @@ impl Run<'_> {
             .commit_run()
             .map_err(Error::database("cannot commit the run"))?;
         for (step, duration, statements) in finished {
-            (self.tell)(Event::Finished {
-                step,
-                duration,
-                statements,
-            });
-            self.report.done.push(Done {
-                step: step.clone(),
-                duration,
-                statements,
-            });
+            self.done(step, duration, statements);
         }
         Ok(Ended::Committed)
     }

@@ -262,25 +262,53 @@ fn kill_9_inside_a_batch_leaves_nothing_of_it() {
     the_next_run_completes(&shop, &mut gate);
 }
 
+/// Ends the session that waits at the gate, and waits for the next one there.
+fn ended_at_the_gate(gate: &mut Link, child: &mut Child) {
+    let ended = gate.texts(WAITING);
+    gate.texts(&WAITING.replace("pid::text", "pg_terminate_backend(pid)::text"));
+    eventually("its next connection waits at the gate", || {
+        let gone = child.try_wait().expect("a child");
+        assert!(gone.is_none(), "it ended: {gone:?}");
+        gate.texts(WAITING).iter().any(|pid| !ended.contains(pid))
+    });
+}
+
 #[test]
-fn a_lost_connection_is_told_and_the_next_run_completes() {
+fn a_run_goes_on_over_another_connection_when_its_own_is_ended() {
     let (shop, mut gate) = gated();
     let mut child = shop.start(&["run"]);
     at_the_gate(&mut gate, &mut child);
-    gate.texts(&WAITING.replace("pid::text", "pg_terminate_backend(pid)::text"));
-    let run = shop.finish(child).exits(1);
-    run.says(&[
-        "connection was lost",
-        "help",
-        "cargo migrate status",
-        "2 applied",
-    ]);
-    assert_eq!(shop.history(), ["1", "2"]);
+    ended_at_the_gate(&mut gate, &mut child);
+    gate.execute("SELECT pg_advisory_unlock(42)");
+    let run = shop.finish(child).ok();
+    run.says(&["connection lost", "reading the history again", "4 applied"]);
+    gate.execute("SELECT pg_advisory_lock(42)");
     the_next_run_completes(&shop, &mut gate);
 }
 
 #[test]
-fn a_connection_lost_outside_a_transaction_is_in_doubt_or_resumed() {
+fn a_migration_that_loses_its_connection_twice_is_not_begun_again() {
+    for options in [&["run"][..], &["run", "--single-transaction"]] {
+        let (shop, mut gate) = gated();
+        let mut child = shop.start(options);
+        at_the_gate(&mut gate, &mut child);
+        ended_at_the_gate(&mut gate, &mut child);
+        gate.texts(&WAITING.replace("pid::text", "pg_terminate_backend(pid)::text"));
+        let run = shop.finish(child).exits(1);
+        let lost = "migration 3_c has lost the connection twice";
+        if options.len() == 1 {
+            run.says(&[lost, "the history does not have it", "help", "2 applied"]);
+            assert_eq!(shop.history(), ["1", "2"]);
+        } else {
+            run.says(&[lost, "all of it is rolled back", "help"]);
+            assert!(shop.history().is_empty());
+        }
+        the_next_run_completes(&shop, &mut gate);
+    }
+}
+
+#[test]
+fn so_is_one_outside_a_transaction_and_what_is_recorded_is_told() {
     let (shop, mut gate) = gated();
     shop.steps(
         "3_c",
@@ -289,8 +317,12 @@ fn a_connection_lost_outside_a_transaction_is_in_doubt_or_resumed() {
     );
     let mut child = shop.start(&["run"]);
     at_the_gate(&mut gate, &mut child);
+    ended_at_the_gate(&mut gate, &mut child);
     gate.texts(&WAITING.replace("pid::text", "pg_terminate_backend(pid)::text"));
-    shop.finish(child).exits(1).says(&["connection was lost"]);
+    shop.finish(child).exits(1).says(&[
+        "migration 3_c has lost the connection twice",
+        "statement 1 is applied and recorded",
+    ]);
     // The SELECT shared a transaction with its record: nothing is in doubt.
     assert_eq!(shop.state("3_c"), "half-applied");
     the_next_run_completes(&shop, &mut gate);
@@ -399,23 +431,37 @@ fn ctrl_c_between_migrations_stops_after_the_one_at_work() {
 }
 
 #[test]
-fn ctrl_c_during_a_long_sqlite_statement_ends_and_leaves_nothing_of_it() {
-    let shop = Shop::new(Engine::Sqlite);
-    shop.migration(
-        "1_a",
-        "CREATE TABLE marks (n INTEGER);",
-        "DROP TABLE marks;",
-    );
-    let endless = "INSERT INTO marks WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c;";
-    shop.migration("2_b", endless, "DELETE FROM marks;");
-    let child = shop.start(&["run"]);
-    eventually("the first is applied", || progress(&shop) >= 1);
-    signal(&child, "INT");
-    let output = child.wait_with_output().expect("it ends");
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(shop.history(), ["1"]);
-    shop.migration("2_b", "INSERT INTO marks VALUES (2);", "DELETE FROM marks;");
-    shop.run(&["run"]).ok();
-    assert_eq!(shop.history(), ["1", "2"]);
-    assert_eq!(shop.texts("SELECT concat(n, '') AS text FROM marks"), ["2"]);
+fn ctrl_c_during_a_long_sqlite_statement_cancels_it_and_records_that() {
+    for outside in [false, true] {
+        let shop = Shop::new(Engine::Sqlite);
+        shop.migration(
+            "1_a",
+            "CREATE TABLE marks (n INTEGER);",
+            "DROP TABLE marks;",
+        );
+        let endless = "INSERT INTO marks VALUES (2);\nINSERT INTO marks WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT max(x) FROM c;";
+        shop.migration("2_b", endless, "DELETE FROM marks;");
+        if outside {
+            shop.file("2_b", "metadata.toml", "run_in_transaction = false\n");
+        }
+        let child = shop.start(&["run"]);
+        eventually("the first is applied", || progress(&shop) >= 1);
+        if outside {
+            let marks = || shop.texts("SELECT concat(n, '') AS text FROM marks");
+            eventually("its first statement is", || marks() == ["2"]);
+        }
+        signal(&child, "INT");
+        shop.finish(child).exits(1).says(&[TOLD]);
+        assert_eq!(shop.history(), ["1"]);
+        let state = if outside { "half-applied" } else { "pending" };
+        assert_eq!(shop.state("2_b"), state);
+        let short = endless.replace("FROM c)", "FROM c WHERE x < 3)");
+        shop.file("2_b", "up.sql", &short);
+        shop.run(&["run"]).ok();
+        assert_eq!(shop.history(), ["1", "2"]);
+        assert_eq!(
+            shop.texts("SELECT concat(n, '') AS text FROM marks"),
+            ["2", "3"]
+        );
+    }
 }

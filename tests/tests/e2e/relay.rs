@@ -36,8 +36,12 @@ struct Talk {
     stop: Option<Stop>,
     /// The round trip to stop at has come.
     held: bool,
-    /// Whoever waits for the answer is gone.
+    /// Whoever waits for the answer is gone, or is to lose its connection.
     released: bool,
+    /// Nobody gets through any more.
+    refuses: bool,
+    /// How often somebody has tried.
+    refused: usize,
 }
 
 impl Relay {
@@ -53,6 +57,12 @@ impl Relay {
         // It ends with the test's process; nothing else waits for it.
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
+                let mut talk = shared.talk();
+                if talk.refuses {
+                    talk.refused += 1;
+                    continue;
+                }
+                drop(talk);
                 let server = TcpStream::connect(&server).expect("the server is there");
                 relay(&client, &server, &shared);
             }
@@ -86,7 +96,18 @@ impl Relay {
         self.state.talk().held
     }
 
-    /// Lets the server go on without the command, which is gone.
+    /// Cuts whoever connects from now on off at once.
+    pub(crate) fn refuse(&self) {
+        self.state.talk().refuses = true;
+    }
+
+    /// How often somebody has tried in vain.
+    pub(crate) fn refused(&self) -> usize {
+        self.state.talk().refused
+    }
+
+    /// Lets the server go on without the command, which is gone, or loses its
+    /// connection now.
     pub(crate) fn release(&self) {
         self.state.talk().released = true;
         self.state.changed.notify_all();
@@ -161,6 +182,7 @@ fn relay(client: &TcpStream, server: &TcpStream, state: &Arc<State>) {
             }
             if held {
                 shared.hold();
+                to.shutdown(Shutdown::Both).ok();
                 // Whatever was sent is done to its end.
                 while matches!(from.read(&mut buffer), Ok(1..)) {}
                 return;

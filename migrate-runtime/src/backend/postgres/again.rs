@@ -160,7 +160,12 @@ where
                 Suspicion::LockTimeout if moves_a_savepoint(text) => text.to_owned(),
                 Suspicion::LockTimeout => timed(text),
             };
-            let Err(error) = self.execute(&sent) else {
+            let ran = if work.interrupt.is_asked() {
+                Err(DatabaseError::interrupted())
+            } else {
+                self.execute(&sent)
+            };
+            let Err(error) = ran else {
                 continue;
             };
             if error.message.contains(LOCK_TIMEOUT) {

@@ -163,10 +163,10 @@ pub(super) fn migration_error(work: &Work<'_>, part: Part, error: DatabaseError)
     };
     let offset = work.script.body.start + byte;
     let statements = &work.script.statements;
+    // What misses its end is found at the semicolon behind it.
     let statement = statements
-        .iter()
-        .position(|statement| offset < statement.range.end)
-        .or(statements.len().checked_sub(1));
+        .partition_point(|statement| statement.range.start <= offset)
+        .checked_sub(1);
     Stop::Migration {
         statement,
         range: Some(word_at(work.text, offset)),
