@@ -1,6 +1,7 @@
 //! Our tables in a database, as SQL text: Diesel's history, the journal of
 //! attempts and the steps of migrations outside a transaction. Sends nothing.
 
+mod doubt;
 mod tables;
 
 use std::time::Duration;
@@ -406,7 +407,7 @@ impl Store {
         )
     }
 
-    pub(crate) fn forget_step(&self, attempt: i64, n: usize) -> String {
+    fn forget_step(&self, attempt: i64, n: usize) -> String {
         format!(
             "DELETE FROM {} WHERE attempt = {attempt} AND n = {n};\n",
             self.steps

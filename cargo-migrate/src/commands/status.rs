@@ -89,9 +89,11 @@ fn exit_of(state: &State) -> Exit {
     match state {
         State::Applied | State::Adopted | State::Cosmetic => Exit::Fine,
         State::Pending => Exit::Pending,
-        State::Edited | State::Missing | State::OutOfOrder | State::HalfApplied { .. } => {
-            Exit::Diverged
-        }
+        State::Edited
+        | State::Missing
+        | State::OutOfOrder
+        | State::HalfApplied { .. }
+        | State::EditedHalfApplied { .. } => Exit::Diverged,
         State::InDoubt { .. } => Exit::InDoubt,
     }
 }

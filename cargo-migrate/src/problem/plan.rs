@@ -52,7 +52,9 @@ fn divergence_problem(target: &Target, divergence: &Divergence) -> Problem {
     }
     let direction = divergence.direction();
     let statement = match divergence {
-        Divergence::InDoubt { statement, .. } => Some(*statement),
+        Divergence::InDoubt { statement, .. } | Divergence::EditedHalfApplied { statement, .. } => {
+            Some(*statement)
+        }
         _ => None,
     };
     problem.migration = Some(Subject {
@@ -65,7 +67,7 @@ fn divergence_problem(target: &Target, divergence: &Divergence) -> Problem {
     problem.excerpts.extend(directory.map(|path| {
         let path = path.join(direction.file_name());
         statement
-            .and_then(|n| in_doubt(target, &path, n))
+            .and_then(|n| place(target, &path, n, divergence))
             .unwrap_or_else(|| Excerpt::path(&path))
     }));
     problem
@@ -89,9 +91,10 @@ fn help(target: &Target, divergence: &Divergence) -> String {
         } => format!(
             "look whether statement {statement} took effect, then `cargo migrate resolve {version} --step {statement}{flag} --done` or `--retry`"
         ),
-        Divergence::Edited { .. } | Divergence::Missing { .. } | Divergence::OutOfOrder { .. } => {
-            divergence.help()
-        }
+        Divergence::Edited { .. }
+        | Divergence::Missing { .. }
+        | Divergence::OutOfOrder { .. }
+        | Divergence::EditedHalfApplied { .. } => divergence.help(),
     }
 }
 
@@ -106,12 +109,14 @@ fn alike(divergence: &Divergence) -> Option<String> {
         Divergence::OutOfOrder { newest, .. } => Some(format!(
             "are pending, but sort before {newest}, which is applied"
         )),
-        Divergence::HalfApplied { .. } | Divergence::InDoubt { .. } => None,
+        Divergence::HalfApplied { .. }
+        | Divergence::EditedHalfApplied { .. }
+        | Divergence::InDoubt { .. } => None,
     }
 }
 
 /// Statement `n` (from 1) of a file, as long as the file can be read.
-fn in_doubt(target: &Target, path: &Path, n: usize) -> Option<Excerpt> {
+fn place(target: &Target, path: &Path, n: usize, divergence: &Divergence) -> Option<Excerpt> {
     let text = migrate_core::decode(std::fs::read(path).ok()?).ok()?;
     let script = Script::admit(&text, target.dialect, RunMode::Steps).ok()?;
     let range = script.statements.get(n.checked_sub(1)?)?.range.clone();
@@ -120,7 +125,11 @@ fn in_doubt(target: &Target, path: &Path, n: usize) -> Option<Excerpt> {
         .map_or(range.end, |at| range.start + at);
     Some(Excerpt {
         range: Some(range.start..line),
-        label: "nobody knows whether this took effect".to_owned(),
+        label: match divergence {
+            Divergence::EditedHalfApplied { .. } => "this is not what was run",
+            _ => "nobody knows whether this took effect",
+        }
+        .to_owned(),
         text,
         ..Excerpt::path(path)
     })

@@ -173,6 +173,9 @@ fn ran(migration: &Ran<'_>) -> Value {
 fn detail(state: &State) -> Option<String> {
     match state {
         State::HalfApplied { done, total, .. } => Some(format!("{done} of {total} statements")),
+        State::EditedHalfApplied { statement, total } => {
+            Some(format!("statement {statement} of {total}, half-applied"))
+        }
         State::InDoubt { statement, total } => Some(format!("statement {statement} of {total}")),
         _ => None,
     }

@@ -206,11 +206,15 @@ fn listed(migration: &Listed<'_>) -> String {
         | State::Missing
         | State::OutOfOrder
         | State::HalfApplied { .. }
+        | State::EditedHalfApplied { .. }
         | State::InDoubt { .. } => ("[!]", BAD),
     };
     let what = match migration.state {
         State::HalfApplied { done, total, .. } => {
             format!("half-applied, {done} of {total} statements")
+        }
+        State::EditedHalfApplied { statement, total } => {
+            format!("edited while half-applied, statement {statement} of {total}")
         }
         State::InDoubt { statement, total } => {
             format!("in-doubt, statement {statement} of {total}")

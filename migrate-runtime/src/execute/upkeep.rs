@@ -49,7 +49,7 @@ impl Run<'_> {
             let store = self.backend.store();
             let sql = match resolution {
                 Resolution::Done => store.finish_step(doubt.attempt, step),
-                Resolution::Retry => store.forget_step(doubt.attempt, step),
+                Resolution::Retry => store.abandon_step(doubt.attempt, step),
             };
             break self
                 .backend

@@ -6,6 +6,7 @@ mod asking;
 mod codes;
 mod command_line;
 mod differential;
+mod doubt;
 mod engine;
 mod errors;
 mod everyday;
