@@ -400,6 +400,9 @@ pub struct AttemptRow {
     /// user@host.
     #[diesel(sql_type = Text)]
     pub applied_by: String,
+    /// Why somebody asked for it, or settled one of its statements.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub reason: Option<String>,
     /// The tool's name and version.
     #[diesel(sql_type = Text)]
     pub tool_version: String,

@@ -186,7 +186,7 @@ impl Store {
             .unwrap_or_default();
         format!(
             "SELECT id, version, name, direction, state, statements_total, {} AS statements_done, error, {} AS started_at, \
-             duration_us, applied_by, tool_version, run_id FROM {} j ORDER BY id DESC{limit}",
+             duration_us, applied_by, reason, tool_version, run_id FROM {} j ORDER BY id DESC{limit}",
             self.statements_done("j"),
             self.as_text("started_at"),
             self.journal

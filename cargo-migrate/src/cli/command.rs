@@ -234,6 +234,9 @@ pub struct ResolveArgs {
     /// It did not: run it again.
     #[arg(long, group = "found")]
     pub retry: bool,
+    /// How you know, for the journal.
+    #[arg(long, value_name = "TEXT", value_parser = proof)]
+    pub why: Option<String>,
 }
 
 /// Flags of `wait`.
@@ -258,6 +261,13 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
     humantime::parse_duration(text)
         .map_err(|_| "expected a duration such as 500ms, 2s or 10min".to_owned())
+}
+
+fn proof(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("whoever reads the journal wants to know".to_owned());
+    }
+    Ok(text.trim().to_owned())
 }
 
 fn reason(text: &str) -> Result<String, String> {

@@ -59,6 +59,7 @@ fn show(
         applied_by: Some(&attempt.applied_by),
         tool: Some(&attempt.tool_version),
         error: attempt.error.as_deref(),
+        why: attempt.reason.as_deref(),
         width,
     });
     // What another tool applied has no attempt of ours; Diesel kept its time.
@@ -72,6 +73,7 @@ fn show(
         applied_by: None,
         tool: None,
         error: None,
+        why: None,
         width,
     });
     if attempts.is_empty() && history.applied.is_empty() {

@@ -84,7 +84,19 @@ pub(super) fn line(message: &Message<'_>) -> Option<String> {
             Some(target),
             json!({"migration": attempt.name, "version": attempt.version, "direction": attempt.direction,
                    "state": attempt.state, "started-at": attempt.started_at, "duration_us": attempt.duration_us,
-                   "applied-by": attempt.applied_by, "tool-version": attempt.tool, "error": attempt.error}),
+                   "applied-by": attempt.applied_by, "tool-version": attempt.tool, "error": attempt.error, "why": attempt.why}),
+        ),
+        Message::Resolved {
+            target,
+            name,
+            version,
+            statement,
+            resolution,
+            why,
+        } => (
+            "statement-resolved",
+            Some(target),
+            json!({"migration": name, "version": version, "statement": statement, "resolution": resolution, "why": why}),
         ),
         Message::Source { target, file, sql } => {
             ("source", Some(target), json!({"file": file, "sql": sql}))

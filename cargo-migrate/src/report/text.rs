@@ -111,6 +111,25 @@ pub(super) fn tell(term: &Term, here: &Path, message: &Message<'_>) {
             Some(sql) => term.line(&format!("{FAINT}-- {file}{FAINT:#}\n{}", sql.trim_end())),
             None => term.line(&format!("{FAINT}-- {file}: none{FAINT:#}")),
         },
+        Message::Resolved {
+            target,
+            name,
+            version: _,
+            statement,
+            resolution,
+            ..
+        } => {
+            let how = match *resolution {
+                "done" => "done, and is not run again",
+                _ => "not done, and is run again",
+            };
+            let text = format!(
+                "{} {name}: statement {statement} counts as {how}; `cargo migrate run{}` goes on",
+                target.label(),
+                target.package_flag()
+            );
+            term.status(Tone::Good, "Resolved", &text);
+        }
         Message::Waiting {
             target,
             holder,
@@ -252,9 +271,13 @@ fn attempted(attempt: &Attempted<'_>) -> String {
         .error
         .map(|error| format!("\n      {BAD}{error}{BAD:#}"))
         .unwrap_or_default();
+    let why = attempt
+        .why
+        .map(|why| format!("\n      {FAINT}{why}{FAINT:#}"))
+        .unwrap_or_default();
     let NameWidth(width) = attempt.width;
     format!(
-        "  {FAINT}{:<19}{FAINT:#}  {style}{:<7}{style:#} {:<4} {:<width$} {:>8}  {by}{error}",
+        "  {FAINT}{:<19}{FAINT:#}  {style}{:<7}{style:#} {:<4} {:<width$} {:>8}  {by}{error}{why}",
         seconds(attempt.started_at),
         attempt.state,
         attempt.direction.unwrap_or("up"),

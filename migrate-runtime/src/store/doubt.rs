@@ -1,5 +1,5 @@
 //! What is written of a statement that failed or was in doubt: that it is to be
-//! run again.
+//! run again, and why somebody says so.
 
 use migrate_core::Dialect;
 
@@ -45,5 +45,17 @@ impl Store {
             "SELECT a.id, t.fingerprint AS tried FROM ({newest}) a LEFT JOIN {steps} t ON t.attempt = a.id AND t.n < 0 \
              WHERE a.id IS NOT NULL"
         )
+    }
+
+    /// Adds to why an attempt is as it is.
+    pub(crate) fn add_reason(&self, attempt: i64, reason: &str) -> String {
+        let (journal, reason) = (&self.journal, self.text(reason));
+        let separated = match self.dialect {
+            Dialect::MySql => format!("CONCAT(COALESCE(CONCAT(reason, '; '), ''), {reason})"),
+            Dialect::Postgres | Dialect::Sqlite => {
+                format!("COALESCE(reason || '; ', '') || {reason}")
+            }
+        };
+        format!("UPDATE {journal} SET reason = {separated} WHERE id = {attempt};\n")
     }
 }

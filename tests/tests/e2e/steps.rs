@@ -417,7 +417,7 @@ fn a_statement_whose_runner_was_killed_is_in_doubt_until_somebody_resolves_it() 
             .says(&["not in doubt"]);
         shop.run(&["resolve", "2", "--step", "2", how])
             .ok()
-            .says(&["migration 2: statement 2 is settled"]);
+            .says(&["2_b: statement 2 counts as"]);
         shop.run(&["run"]).ok();
         assert_eq!(marks(&shop), expected, "{how}");
         assert_eq!(shop.history(), ["1", "2"]);
