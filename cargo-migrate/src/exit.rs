@@ -71,8 +71,7 @@ impl Exit {
                 .iter()
                 .map(Self::of_divergence)
                 .fold(Self::Fine, Self::and),
-            Error::EditedWhileHalfApplied { .. } => Self::Diverged,
-            Error::LockHeld { .. } => Self::LockBusy,
+            Error::LockHeld { .. } | Error::StillAtWork { .. } => Self::LockBusy,
             Error::Plan(
                 PlanError::Behind { .. }
                 | PlanError::NotApplied(_)
@@ -105,7 +104,7 @@ impl Exit {
             | Divergence::Missing { .. }
             | Divergence::Ahead { .. }
             | Divergence::OutOfOrder { .. } => Self::Diverged,
-            Divergence::HalfApplied { .. } => Self::Diverged,
+            Divergence::HalfApplied { .. } | Divergence::EditedHalfApplied { .. } => Self::Diverged,
             Divergence::InDoubt { .. } => Self::InDoubt,
         }
     }

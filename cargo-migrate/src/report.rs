@@ -98,6 +98,15 @@ pub enum Message<'a> {
         file: &'a str,
         sql: Option<&'a str>,
     },
+    /// A statement in doubt was settled by a person.
+    Resolved {
+        target: &'a Target,
+        name: &'a str,
+        version: &'a str,
+        statement: usize,
+        resolution: &'a str,
+        why: Option<&'a str>,
+    },
     /// Another runner has the lock.
     Waiting {
         target: &'a Target,
@@ -206,10 +215,10 @@ pub struct Attempted<'a> {
     pub applied_by: Option<&'a str>,
     /// The tool's name and version.
     pub tool: Option<&'a str>,
-    /// Why a person asked for it.
-    pub why: Option<&'a str>,
     /// The error that stopped it.
     pub error: Option<&'a str>,
+    /// Why it was asked for, or who settled what of it.
+    pub why: Option<&'a str>,
     /// How wide the names of its listing are.
     pub width: NameWidth,
 }

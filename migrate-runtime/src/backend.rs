@@ -48,9 +48,8 @@ pub(crate) trait Backend {
     /// The texts that the journal keeps of these attempts.
     fn read_texts(&mut self, attempts: &[i64]) -> Result<Vec<KeptTexts>, DatabaseError>;
 
-    /// Records an attempt by steps as running: its id, and the write that does
-    /// it where that may go with the next one.
-    fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<(i64, String), DatabaseError>;
+    /// Records an attempt by steps as running.
+    fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<Begun, DatabaseError>;
 
     /// Gets ready to write: lock, session settings, tables. Asked again before
     /// each plan; what is had already is kept.
@@ -102,12 +101,15 @@ pub(crate) trait Backend {
         None
     }
 
-    /// Removes what an interrupted attempt at this very statement may have
-    /// left, so that it can be run again.
-    fn heal(&mut self, statement: &str) -> Result<(), DatabaseError>;
+    /// Which of the fingerprints that failed tries have kept is about the same
+    /// thing as this statement: what has come since is theirs.
+    fn kept<'t>(&self, _statement: &str, _tried: &'t [String]) -> Option<&'t str> {
+        None
+    }
 
     /// What became of a statement that was interrupted, as far as the database
-    /// can tell; `before` is what its fingerprint was.
+    /// can tell; `before` is what its fingerprint was. What it may have left is
+    /// brought to its end, or removed so that it can be run again.
     fn settle(&mut self, statement: &str, before: Option<&str>) -> Result<Settled, DatabaseError>;
 
     /// Puts the session back after a migration outside a transaction.
@@ -127,6 +129,17 @@ pub(crate) struct Cancellation {
     /// Whether statements of a migration are running, of which a packet may
     /// hold several: what is sent between two of them stops none.
     pub(crate) at_work: AtomicBool,
+}
+
+/// An attempt that is recorded as running.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) id: i64,
+    /// The write that records it, where that may go with the next one.
+    pub(crate) due: String,
+    /// The fingerprints that failed tries have kept which left no attempt to
+    /// go on with.
+    pub(crate) tried: Vec<String>,
 }
 
 /// How long the lock has to hold.
@@ -150,12 +163,14 @@ pub(crate) enum Claim {
 }
 
 /// What became of a statement whose runner went away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Settled {
     /// It took effect.
     Done,
-    /// It may be run (again), once healed.
+    /// It may be run (again).
     Repeat,
+    /// Somebody, as the database names them, is still at it.
+    AtWork(String),
     /// The database cannot tell.
     Unknown,
 }
@@ -402,15 +417,15 @@ pub struct AttemptRow {
     /// user@host.
     #[diesel(sql_type = Text)]
     pub applied_by: String,
+    /// Why somebody asked for it, or settled one of its statements.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub reason: Option<String>,
     /// The tool's name and version.
     #[diesel(sql_type = Text)]
     pub tool_version: String,
     /// The run that it belonged to.
     #[diesel(sql_type = Text)]
     pub run_id: String,
-    /// Why a person has asked for it.
-    #[diesel(sql_type = Nullable<Text>)]
-    pub reason: Option<String>,
 }
 
 /// One number, for small questions.

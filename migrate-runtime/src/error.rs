@@ -221,18 +221,6 @@ pub enum Error {
     /// A statement failed.
     #[error("migration {} stopped{}: {}", .0.name, statement(.0), .0.message)]
     Failed(Box<Failure>),
-    /// Outside a transaction: the file's finished part is not what was run.
-    #[error(
-        "migration {name} was edited while half applied: statement {statement} is not the one that was run"
-    )]
-    EditedWhileHalfApplied {
-        /// Its version.
-        version: Version,
-        /// Its directory's name.
-        name: String,
-        /// The first statement that differs, from 1.
-        statement: usize,
-    },
     /// Outside a transaction: the rest of the file needs what only the session
     /// had in which its finished part was run.
     #[error(
@@ -257,6 +245,14 @@ pub enum Error {
         waited: Duration,
         /// Who has it, as far as the database tells.
         holder: Option<String>,
+    },
+    /// What an earlier run began is not over.
+    #[error("a statement that an earlier run began is still at work, waited {:.1} s ({who})", .waited.as_secs_f64())]
+    StillAtWork {
+        /// For how long.
+        waited: Duration,
+        /// Who is at it, as far as the database tells.
+        who: String,
     },
     /// Another runner has the lock that was ours.
     #[error("the migration lock was lost during the run")]

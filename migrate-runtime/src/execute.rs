@@ -437,7 +437,9 @@ impl<'r> Run<'r> {
             return Ok(false);
         }
         for divergence in found {
-            if !resume::settle(self.backend, self.catalog, history, divergence.version())? {
+            let version = divergence.version();
+            let (options, tell) = (self.options, self.tell);
+            if !resume::settle(self.backend, self.catalog, history, version, options, tell)? {
                 return Ok(false);
             }
         }
@@ -460,7 +462,9 @@ fn lock_pause(tries: u32) -> Duration {
 fn is_of_an_attempt(divergence: &Divergence) -> bool {
     matches!(
         divergence,
-        Divergence::HalfApplied { .. } | Divergence::InDoubt { .. }
+        Divergence::HalfApplied { .. }
+            | Divergence::EditedHalfApplied { .. }
+            | Divergence::InDoubt { .. }
     )
 }
 

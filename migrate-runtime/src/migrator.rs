@@ -98,6 +98,17 @@ pub enum Resolution {
     Retry,
 }
 
+impl Resolution {
+    /// The word in the journal and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Retry => "retry",
+        }
+    }
+}
+
 /// Plans and runs one catalog's migrations.
 pub struct Migrator<'m> {
     catalog: &'m Catalog,
@@ -298,7 +309,8 @@ impl<'m> Migrator<'m> {
     }
 
     /// Settles a statement in doubt by what a person found; says whether
-    /// statement `step` (from 1) of `version` was in doubt at all.
+    /// statement `step` (from 1) of `version` was in doubt at all. The journal
+    /// keeps who it was, and `why`.
     ///
     /// # Errors
     /// When another runner is at work, or the journal cannot be written.
@@ -308,14 +320,23 @@ impl<'m> Migrator<'m> {
         version: &Version,
         step: usize,
         resolution: Resolution,
+        why: Option<&str>,
     ) -> Result<bool, Error> {
-        Run::new(
+        let tell = |event: Event<'_>| {
+            if let Some(observer) = self.observer {
+                observer(event);
+            }
+        };
+        let guard = database.cancel_on(&self.options.interrupt);
+        let resolved = Run::new(
             database.backend(),
             self.catalog,
             &self.options,
-            &|_| {},
+            &tell,
             &mut Report::default(),
         )
-        .resolve(version, step, resolution)
+        .resolve(version, step, resolution, why);
+        drop(guard);
+        resolved
     }
 }

@@ -1,6 +1,8 @@
 //! From the rows of a database to a history: what is applied, what stopped in
 //! the middle and how.
 
+pub(crate) mod finished;
+
 use migrate_core::Checksum;
 use migrate_core::{
     Applied, AttemptState, Catalog, Direction, Edit, History, Recorded, Unfinished, Version,
@@ -19,9 +21,11 @@ pub(crate) fn read(backend: &mut dyn Backend, catalog: &Catalog) -> Result<Histo
     let rows = backend
         .read()
         .map_err(Error::database("cannot read the migration history"))?;
+    let begun = finished::checksums(&rows);
     let mut history =
         history(backend, rows).map_err(Error::database("cannot read the migration steps"))?;
     compare(backend, catalog, &mut history)?;
+    finished::compare(backend, catalog, &mut history, &begun)?;
     Ok(history)
 }
 
@@ -96,6 +100,7 @@ fn unfinished(
         done: number(row.statements_done),
         total: number(row.statements_total),
         error: row.error.clone(),
+        edited: None,
     }))
 }
 

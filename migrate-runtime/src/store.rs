@@ -1,6 +1,7 @@
 //! Our tables in a database, as SQL text: Diesel's history, the journal of
 //! attempts and the steps of migrations outside a transaction. Sends nothing.
 
+mod doubt;
 mod tables;
 mod texts;
 
@@ -187,7 +188,7 @@ impl Store {
             .unwrap_or_default();
         format!(
             "SELECT id, version, name, direction, state, statements_total, {} AS statements_done, error, {} AS started_at, \
-             duration_us, applied_by, tool_version, run_id, reason FROM {} j ORDER BY id DESC{limit}",
+             duration_us, applied_by, reason, tool_version, run_id FROM {} j ORDER BY id DESC{limit}",
             self.statements_done("j"),
             self.as_text("started_at"),
             self.journal
@@ -408,7 +409,7 @@ impl Store {
         )
     }
 
-    pub(crate) fn forget_step(&self, attempt: i64, n: usize) -> String {
+    fn forget_step(&self, attempt: i64, n: usize) -> String {
         format!(
             "DELETE FROM {} WHERE attempt = {attempt} AND n = {n};\n",
             self.steps

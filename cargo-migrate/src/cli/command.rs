@@ -257,6 +257,9 @@ pub struct ResolveArgs {
     /// It did not: run it again.
     #[arg(long, group = "found")]
     pub retry: bool,
+    /// How you know, for the journal.
+    #[arg(long, value_name = "TEXT", value_parser = why)]
+    pub why: Option<String>,
 }
 
 /// Flags of `wait`.

@@ -1,10 +1,11 @@
 //! `resolve`: settles a statement in doubt by what a person found.
 
-use migrate_core::find;
-use migrate_runtime::{Access, Migrator, Resolution};
+use migrate_core::{Entry, State, Version, find, inspect};
+use migrate_runtime::{Access, Error, Event, Migrator, Resolution};
 
 use super::Context;
 use super::over::{Finished, MAKE};
+use super::running::Teller;
 use crate::cli::ResolveArgs;
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -37,8 +38,17 @@ fn resolve_target(
 ) -> Result<Finished, Problem> {
     let catalog = context.catalog(target)?;
     let mut database = context.open(target, Access::Write)?;
-    let migrator = Migrator::new(&catalog).with_options(context.options(target));
-    let failed = |error| Problem::of_run(target, &error, None);
+    let teller = Teller::new(context, target);
+    let observer = |event: Event<'_>| teller.tell(&event);
+    let migrator = Migrator::new(&catalog)
+        .with_options(context.options(target))
+        .with_observer(&observer);
+    let failed = |error| match error {
+        Error::Interrupted => {
+            Problem::new(Exit::Failed, "interrupted; nothing was settled").of(&target.label())
+        }
+        error => Problem::of_run(target, &error, None),
+    };
     let history = migrator.history(&mut database).map_err(failed)?;
     let version = find(&args.version, &catalog, &history)
         .map_err(|error| Problem::of_selector(target, &error))?;
@@ -47,30 +57,49 @@ fn resolve_target(
     } else {
         Resolution::Retry
     };
+    let why = args.why.as_deref();
     if !migrator
-        .resolve(&mut database, &version, args.step, resolution)
+        .resolve(&mut database, &version, args.step, resolution, why)
         .map_err(failed)?
     {
-        let text = format!(
-            "migration {version}: statement {} is not in doubt",
-            args.step
-        );
-        let help = format!(
-            "`cargo migrate status{}` says what is",
-            target.package_flag()
-        );
-        return Err(Problem::new(Exit::Failed, text)
-            .of(&target.label())
-            .with_help(help));
+        // Another runner may have gone on meanwhile.
+        let history = migrator.history(&mut database).map_err(failed)?;
+        let entries = inspect(&catalog, &history);
+        let entry = entries.iter().find(|entry| entry.version == version);
+        return Err(not_in_doubt(target, args.step, &version, entry));
     }
-    let text = format!(
-        "migration {version}: statement {} is settled; `cargo migrate run{}` goes on",
-        args.step,
-        target.package_flag()
-    );
-    context.report.tell(Message::Note {
+    let name = catalog
+        .get(&version)
+        .map_or(version.as_str(), |migration| migration.name.as_str());
+    context.report.tell(Message::Resolved {
         target,
-        text: &text,
+        name,
+        version: version.as_str(),
+        statement: args.step,
+        resolution: resolution.as_str(),
+        why,
     });
     Ok(Finished::default())
+}
+
+/// What is in doubt instead, if anything is.
+fn not_in_doubt(target: &Target, step: usize, version: &Version, entry: Option<&Entry>) -> Problem {
+    let flag = target.package_flag();
+    let status = format!("`cargo migrate status{flag}` says what is");
+    let text = format!("migration {version}: statement {step} is not in doubt");
+    let (text, help) = match entry.map(|entry| &entry.state) {
+        Some(State::InDoubt { statement, total }) => (
+            format!("{text}, but statement {statement} of {total} is"),
+            format!("look whether it took effect, and name it with `--step {statement}`"),
+        ),
+        Some(State::HalfApplied { done, total, .. }) => (
+            format!("{text}: {done} of {total} statements are done, and none is in doubt"),
+            format!("`cargo migrate run{flag}` goes on after them"),
+        ),
+        Some(state) => (format!("{text}: it is {}", state.as_str()), status),
+        None => (text, status),
+    };
+    Problem::new(Exit::Failed, text)
+        .of(&target.label())
+        .with_help(help)
 }

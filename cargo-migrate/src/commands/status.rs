@@ -102,9 +102,11 @@ fn exit_of(state: &State, ahead: Ahead) -> Exit {
         },
         State::Applied | State::Adopted | State::Cosmetic => Exit::Fine,
         State::Pending => Exit::Pending,
-        State::Edited | State::Missing | State::OutOfOrder | State::HalfApplied { .. } => {
-            Exit::Diverged
-        }
+        State::Edited
+        | State::Missing
+        | State::OutOfOrder
+        | State::HalfApplied { .. }
+        | State::EditedHalfApplied { .. } => Exit::Diverged,
         State::InDoubt { .. } => Exit::InDoubt,
     }
 }

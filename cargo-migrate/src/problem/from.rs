@@ -241,13 +241,11 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
             problem.with_help("see to its owner and permissions")
         }
         Error::Changed(_) => problem.with_help(format!("run again: `{run}`")),
-        Error::EditedWhileHalfApplied { statement, .. } => problem.with_help(format!(
-            "put statement {statement} back as it was; only what has not run yet may change before it is resumed"
-        )),
         Error::LostWithSession { statement, what, .. } => problem.with_help(format!(
             "make {what} anew in what has not run yet, or write the value itself; statement {statement} is applied and stays as it is"
         )),
         Error::LockHeld { .. } => problem.with_help("wait for the other runner, or give `--lock-wait` more time"),
+        Error::StillAtWork { .. } => problem.with_help("wait for the other session, or end it"),
         Error::LockLost => problem.with_help(format!("another runner took over; see `cargo migrate status{flag}`")),
         Error::SingleTransaction(_) => problem.with_help("run without `--single-transaction`"),
         Error::ReadOnlyServer => problem.with_help("point the URL at the primary"),

@@ -53,7 +53,9 @@ fn divergence_problem(target: &Target, n: usize, divergence: &Divergence) -> Pro
     problem.alike = alike(divergence);
     let direction = divergence.direction();
     let statement = match divergence {
-        Divergence::InDoubt { statement, .. } => Some(*statement),
+        Divergence::InDoubt { statement, .. } | Divergence::EditedHalfApplied { statement, .. } => {
+            Some(*statement)
+        }
         _ => None,
     };
     problem.migration = Some(Subject {
@@ -66,7 +68,7 @@ fn divergence_problem(target: &Target, n: usize, divergence: &Divergence) -> Pro
     problem.excerpts.extend(directory.map(|path| {
         let path = path.join(direction.file_name());
         statement
-            .and_then(|n| in_doubt(target, &path, n))
+            .and_then(|n| place(target, &path, n, divergence))
             .unwrap_or_else(|| Excerpt::path(&path))
     }));
     let flag = target.package_flag();
@@ -107,7 +109,7 @@ fn divergence_problem(target: &Target, n: usize, divergence: &Divergence) -> Pro
         } => problem.help.push(format!(
             "look whether statement {statement} took effect, then `cargo migrate resolve {version} --step {statement}{flag} --done` or `--retry`"
         )),
-        Divergence::Ahead { .. } | Divergence::OutOfOrder { .. } => {
+        Divergence::Ahead { .. } | Divergence::EditedHalfApplied { .. } | Divergence::OutOfOrder { .. } => {
             problem.help.push(divergence.help());
         }
     }
@@ -194,12 +196,14 @@ fn alike(divergence: &Divergence) -> Option<String> {
         Divergence::OutOfOrder { newest, .. } => Some(format!(
             "are pending, but sort before {newest}, which is applied"
         )),
-        Divergence::HalfApplied { .. } | Divergence::InDoubt { .. } => None,
+        Divergence::HalfApplied { .. }
+        | Divergence::EditedHalfApplied { .. }
+        | Divergence::InDoubt { .. } => None,
     }
 }
 
 /// Statement `n` (from 1) of a file, as long as the file can be read.
-fn in_doubt(target: &Target, path: &Path, n: usize) -> Option<Excerpt> {
+fn place(target: &Target, path: &Path, n: usize, divergence: &Divergence) -> Option<Excerpt> {
     let text = migrate_core::decode(std::fs::read(path).ok()?).ok()?;
     let script = Script::admit(&text, target.dialect, RunMode::Steps).ok()?;
     let range = script.statements.get(n.checked_sub(1)?)?.range.clone();
@@ -208,7 +212,11 @@ fn in_doubt(target: &Target, path: &Path, n: usize) -> Option<Excerpt> {
         .map_or(range.end, |at| range.start + at);
     Some(Excerpt {
         range: Some(range.start..line),
-        label: "nobody knows whether this took effect".to_owned(),
+        label: match divergence {
+            Divergence::EditedHalfApplied { .. } => "this is not what was run",
+            _ => "nobody knows whether this took effect",
+        }
+        .to_owned(),
         text,
         ..Excerpt::path(path)
     })

@@ -14,6 +14,8 @@ pub(super) fn before_again(message: &str) -> &'static str {
         "raise `statement-timeout`, or have it do less at a time"
     } else if says(&["holds a lock on what it changes"]) {
         "end the session that holds the lock, or wait for its end"
+    } else if says(&["is there already, but invalid"]) {
+        "drop the index, unless somebody is building it"
     } else {
         "correct the file"
     }

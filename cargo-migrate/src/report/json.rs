@@ -109,6 +109,18 @@ pub(super) fn line(message: &Message<'_>) -> Option<String> {
                    "state": attempt.state, "started-at": attempt.started_at, "duration_us": attempt.duration_us,
                    "applied-by": attempt.applied_by, "tool-version": attempt.tool, "error": attempt.error, "why": attempt.why}),
         ),
+        Message::Resolved {
+            target,
+            name,
+            version,
+            statement,
+            resolution,
+            why,
+        } => (
+            "statement-resolved",
+            Some(target),
+            json!({"migration": name, "version": version, "statement": statement, "resolution": resolution, "why": why}),
+        ),
         Message::Source { target, file, sql } => {
             ("source", Some(target), json!({"file": file, "sql": sql}))
         }
@@ -196,6 +208,9 @@ fn ran(migration: &Ran<'_>) -> Value {
 fn detail(state: &State) -> Option<String> {
     match state {
         State::HalfApplied { done, total, .. } => Some(format!("{done} of {total} statements")),
+        State::EditedHalfApplied { statement, total } => {
+            Some(format!("statement {statement} of {total}, half-applied"))
+        }
         State::InDoubt { statement, total } => Some(format!("statement {statement} of {total}")),
         _ => None,
     }

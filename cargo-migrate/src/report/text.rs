@@ -123,6 +123,25 @@ pub(super) fn tell(term: &Term, here: &Path, message: &Message<'_>) {
             Some(sql) => term.line(&format!("{FAINT}-- {file}{FAINT:#}\n{}", sql.trim_end())),
             None => term.line(&format!("{FAINT}-- {file}: none{FAINT:#}")),
         },
+        Message::Resolved {
+            target,
+            name,
+            version: _,
+            statement,
+            resolution,
+            ..
+        } => {
+            let how = match *resolution {
+                "done" => "done, and is not run again",
+                _ => "not done, and is run again",
+            };
+            let text = format!(
+                "{} {name}: statement {statement} counts as {how}; `cargo migrate run{}` goes on",
+                target.label(),
+                target.package_flag()
+            );
+            term.status(Tone::Good, "Resolved", &text);
+        }
         Message::Waiting {
             target,
             holder,
@@ -233,11 +252,15 @@ fn listed(migration: &Listed<'_>) -> String {
         | State::Missing
         | State::OutOfOrder
         | State::HalfApplied { .. }
+        | State::EditedHalfApplied { .. }
         | State::InDoubt { .. } => ("[!]", BAD),
     };
     let what = match migration.state {
         State::HalfApplied { done, total, .. } => {
             format!("half-applied, {done} of {total} statements")
+        }
+        State::EditedHalfApplied { statement, total } => {
+            format!("edited while half-applied, statement {statement} of {total}")
         }
         State::InDoubt { statement, total } => {
             format!("in-doubt, statement {statement} of {total}")

@@ -64,6 +64,23 @@ pub enum Divergence {
         /// Statements in all.
         total: usize,
     },
+    /// Outside a transaction, and the finished part of the file says something
+    /// else now.
+    #[error(
+        "migration {name} ({direction}) was edited while half applied: statement {statement} of {total} is not the one that was run"
+    )]
+    EditedHalfApplied {
+        /// Its version.
+        version: Version,
+        /// Its directory.
+        name: String,
+        /// Which way it was going.
+        direction: Direction,
+        /// The first statement that differs, from 1.
+        statement: usize,
+        /// Statements in all, in the file that was run.
+        total: usize,
+    },
     /// Outside a transaction, the runner went away during a statement.
     #[error(
         "migration {name} ({direction}): statement {statement} of {total} is in doubt: its runner went away while it ran"
@@ -92,6 +109,7 @@ impl Divergence {
             | Self::Ahead { version, .. }
             | Self::OutOfOrder { version, .. }
             | Self::HalfApplied { version, .. }
+            | Self::EditedHalfApplied { version, .. }
             | Self::InDoubt { version, .. } => version,
         }
     }
@@ -105,6 +123,7 @@ impl Divergence {
             | Self::Ahead { name, .. }
             | Self::OutOfOrder { name, .. }
             | Self::HalfApplied { name, .. }
+            | Self::EditedHalfApplied { name, .. }
             | Self::InDoubt { name, .. } => name,
         }
     }
@@ -113,7 +132,9 @@ impl Divergence {
     #[must_use]
     pub fn direction(&self) -> Direction {
         match self {
-            Self::HalfApplied { direction, .. } | Self::InDoubt { direction, .. } => *direction,
+            Self::HalfApplied { direction, .. }
+            | Self::EditedHalfApplied { direction, .. }
+            | Self::InDoubt { direction, .. } => *direction,
             Self::Edited { .. }
             | Self::Missing { .. }
             | Self::Ahead { .. }
@@ -143,6 +164,9 @@ impl Divergence {
             Self::HalfApplied { direction: Direction::Down, version, .. } => {
                 format!("`cargo migrate revert --only {version}` resumes at the next statement")
             }
+            Self::EditedHalfApplied { statement, .. } => format!(
+                "put statement {statement} back as it was; only what has not run yet may change before it is resumed"
+            ),
             Self::InDoubt { version, statement, .. } => format!(
                 "look whether statement {statement} took effect, then `cargo migrate resolve {version} --step {statement} --done` or `--retry`"
             ),

@@ -104,6 +104,9 @@ pub struct Unfinished {
     pub total: usize,
     /// The error that stopped it, if it was one.
     pub error: Option<String>,
+    /// The first finished statement (from 1) that the file has no more as it
+    /// was run: nobody can go on in it.
+    pub edited: Option<usize>,
 }
 
 /// How an attempt that did not come to its end was left.

@@ -425,15 +425,22 @@ fn half(version: &Version, unfinished: &Unfinished) -> Divergence {
         unfinished.direction,
         unfinished.total,
     );
-    match unfinished.state {
-        AttemptState::InDoubt { statement } => Divergence::InDoubt {
+    match (unfinished.state, unfinished.edited) {
+        (AttemptState::InDoubt { statement }, _) => Divergence::InDoubt {
             version,
             name,
             direction,
             statement,
             total,
         },
-        AttemptState::Failed | AttemptState::Running => Divergence::HalfApplied {
+        (_, Some(statement)) => Divergence::EditedHalfApplied {
+            version,
+            name,
+            direction,
+            statement,
+            total,
+        },
+        (AttemptState::Failed | AttemptState::Running, None) => Divergence::HalfApplied {
             version,
             name,
             direction,
@@ -451,7 +458,8 @@ fn resume(
     divergences: &mut Vec<Divergence>,
 ) -> Option<Resume> {
     let unfinished = unfinished.filter(|unfinished| unfinished.direction == direction)?;
-    if let AttemptState::InDoubt { .. } = unfinished.state {
+    let in_doubt = matches!(unfinished.state, AttemptState::InDoubt { .. });
+    if in_doubt || unfinished.edited.is_some() {
         divergences.push(half(version, unfinished));
     }
     Some(Resume {

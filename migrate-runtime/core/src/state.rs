@@ -35,6 +35,13 @@ pub enum State {
         /// Statements in all.
         total: usize,
     },
+    /// The same, and the finished part of the file says something else now.
+    EditedHalfApplied {
+        /// The first statement that differs, from 1.
+        statement: usize,
+        /// Statements in all, in the file that was run.
+        total: usize,
+    },
     /// Outside a transaction, the runner went away during a statement.
     InDoubt {
         /// The statement, from 1.
@@ -52,7 +59,7 @@ impl State {
             Self::Applied | Self::Cosmetic => "applied",
             Self::Adopted => "adopted",
             Self::Pending => "pending",
-            Self::Edited => "edited",
+            Self::Edited | Self::EditedHalfApplied { .. } => "edited",
             Self::Missing => "missing",
             Self::Ahead => "ahead",
             Self::OutOfOrder => "out-of-order",
@@ -136,9 +143,10 @@ fn of_applied(row: &Applied, now: &crate::checksum::Checksum) -> State {
 
 fn of_unfinished(unfinished: &Unfinished) -> State {
     let total = unfinished.total;
-    match unfinished.state {
-        AttemptState::InDoubt { statement } => State::InDoubt { statement, total },
-        AttemptState::Failed | AttemptState::Running => State::HalfApplied {
+    match (unfinished.state, unfinished.edited) {
+        (AttemptState::InDoubt { statement }, _) => State::InDoubt { statement, total },
+        (_, Some(statement)) => State::EditedHalfApplied { statement, total },
+        (AttemptState::Failed | AttemptState::Running, None) => State::HalfApplied {
             direction: unfinished.direction,
             done: unfinished.done,
             total,

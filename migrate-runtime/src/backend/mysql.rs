@@ -22,7 +22,7 @@ use self::packet::{After, Pieces, transaction};
 use self::probe::Probe;
 use self::session::{Session, Timeouts};
 use super::{
-    AttemptRow, Backend, Cancellation, Claim, HistoryColumns, HistoryRow, IdRow, KeptTexts,
+    AttemptRow, Backend, Begun, Cancellation, Claim, HistoryColumns, HistoryRow, IdRow, KeptTexts,
     LockScope, Outcome, Pace, Recorded, Settled, StatementError, StepRow, Stop, Work,
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
@@ -262,7 +262,7 @@ where
         self.rows(&self.store.select_texts(attempts))
     }
 
-    fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<(i64, String), DatabaseError> {
+    fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<Begun, DatabaseError> {
         // Nobody else writes the journal while the lock is ours, so that the
         // next id is known, and the first checkpoint can take the row along.
         self.newest_attempt += 1;
@@ -270,7 +270,11 @@ where
         let insert = self
             .store
             .insert_attempt(Some(id), attempt, &AttemptEnd::Running);
-        Ok((id, insert))
+        Ok(Begun {
+            id,
+            due: insert,
+            tried: Vec::new(),
+        })
     }
 
     fn claim(&mut self, _: LockScope) -> Result<Claim, DatabaseError> {
@@ -376,12 +380,8 @@ where
         }
     }
 
-    fn heal(&mut self, _: &str) -> Result<(), DatabaseError> {
-        // DDL is atomic: it leaves nothing to remove.
-        Ok(())
-    }
-
     fn settle(&mut self, statement: &str, before: Option<&str>) -> Result<Settled, DatabaseError> {
+        // DDL is atomic: it leaves nothing to remove.
         let now = match probe::of(statement) {
             Probe::Compare(expression) => {
                 let sql = format!("SELECT CAST({expression} AS CHAR) AS text");

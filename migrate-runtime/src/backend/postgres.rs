@@ -5,6 +5,8 @@ mod again;
 mod batch;
 mod facts;
 mod index;
+mod probe;
+mod settle;
 mod setup;
 mod transaction;
 
@@ -19,11 +21,12 @@ use migrate_core::Dialect;
 use self::again::{LOCK_TIMEOUT, Suspicion, suspicion, timed};
 use self::batch::{Batch, Part};
 use self::facts::{Facts, Until};
+use self::settle::TriedRow;
 pub(crate) use self::setup::SessionSetup;
 use self::transaction::migration_error;
 use super::{
-    AttemptRow, Backend, Cancellation, Claim, HistoryRow, IdRow, KeptTexts, LockScope, Outcome,
-    Pace, Recorded, Settled, StatementError, StepRow, Stop, Work,
+    AttemptRow, Backend, Begun, Cancellation, Claim, HistoryRow, IdRow, KeptTexts, LockScope,
+    Outcome, Pace, Recorded, Settled, StatementError, StepRow, Stop, Work,
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::lock;
@@ -182,15 +185,21 @@ where
         self.rows(&self.store.select_texts(attempts))
     }
 
-    fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<(i64, String), DatabaseError> {
+    fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<Begun, DatabaseError> {
         let insert = self
             .store
             .insert_attempt(None, attempt, &AttemptEnd::Running);
-        self.write(&insert)?;
-        let rows: Vec<IdRow> = self.rows(&self.store.select_attempt_of(attempt.runner))?;
-        let id = rows.first().and_then(|row| row.id);
+        let inherit = self.store.inherit_tries(attempt);
+        self.write(&(insert + &inherit))?;
+        let rows: Vec<TriedRow> =
+            self.rows(&self.store.select_attempt_with_tries(attempt.runner))?;
+        let id = rows.first().map(|row| row.id);
         let id = id.ok_or_else(|| DatabaseError::other("the journal lost an attempt".into()))?;
-        Ok((id, String::new()))
+        Ok(Begun {
+            id,
+            due: String::new(),
+            tried: rows.into_iter().filter_map(|row| row.tried).collect(),
+        })
     }
 
     fn claim(&mut self, scope: LockScope) -> Result<Claim, DatabaseError> {
@@ -410,7 +419,6 @@ where
     }
 
     fn run_alone(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
-        self.write_due(recorded.before)?;
         // CONCURRENTLY waits without stopping anybody, and a cancelled one
         // leaves an invalid index.
         let waits_for_ever = index::is_concurrent(recorded.statement);
@@ -420,12 +428,35 @@ where
         } else {
             recorded.longest_lock_timeout
         };
-        self.execute(&format!(
-            "SET lock_timeout = {}; SET statement_timeout = {}",
+        // The question is asked by the session that the file has made; our own
+        // writes are those of who came.
+        let record = format!(
+            "{}{}{}{}{}COMMIT;\nSET lock_timeout = {}; SET statement_timeout = {};\n{}",
+            self.begin_recording(),
+            self.lock_or_raise(""),
+            settle::ask(recorded.statement),
+            self.put_back_here(),
+            recorded.before,
             lock.as_millis(),
-            recorded.statement_timeout.as_millis()
-        ))?;
+            recorded.statement_timeout.as_millis(),
+            settle::refuse(recorded.statement),
+        );
+        if let Err(error) = self.execute(&record) {
+            self.rollback();
+            return Err(match settle::refusal(&error) {
+                Some(error) => StatementError::Statement {
+                    error,
+                    offset: None,
+                },
+                None => StatementError::Record(error),
+            });
+        }
         self.run_unrecorded(recorded.statement)?;
+        self.check_built(recorded.statement)
+            .map_err(|error| StatementError::Statement {
+                error,
+                offset: None,
+            })?;
         Ok(Outcome::Done)
     }
 
@@ -443,27 +474,16 @@ where
         })
     }
 
-    fn heal(&mut self, statement: &str) -> Result<(), DatabaseError> {
-        let Some(index) = index::built_concurrently(statement) else {
-            return Ok(());
-        };
-        match self.rows::<index::IndexRow>(&index.query())?.first() {
-            Some(found) if found.is_left_over() => {
-                self.execute(&format!("DROP INDEX CONCURRENTLY {}", found.name))
-            }
-            _ => Ok(()),
-        }
+    fn fingerprint(&self, statement: &str) -> Option<String> {
+        settle::asked(statement)
     }
 
-    fn settle(&mut self, statement: &str, _: Option<&str>) -> Result<Settled, DatabaseError> {
-        let Some(index) = index::built_concurrently(statement) else {
-            return Ok(Settled::Unknown);
-        };
-        match self.rows::<index::IndexRow>(&index.query())?.first() {
-            Some(found) if found.valid => Ok(Settled::Done),
-            Some(found) if found.at_work => Ok(Settled::Unknown),
-            _ => Ok(Settled::Repeat),
-        }
+    fn kept<'t>(&self, statement: &str, tried: &'t [String]) -> Option<&'t str> {
+        settle::kept(statement, tried)
+    }
+
+    fn settle(&mut self, statement: &str, before: Option<&str>) -> Result<Settled, DatabaseError> {
+        self.settle_statement(statement, before)
     }
 
     fn reset_session(&mut self) -> Result<(), DatabaseError> {

@@ -15,8 +15,8 @@ use migrate_core::{Dialect, Direction, tokenize};
 
 pub(crate) use self::sentinel::Sentinel;
 use super::{
-    AttemptRow, Backend, Claim, HistoryColumns, HistoryRow, IdRow, KeptTexts, LockScope, Outcome,
-    Pace, Recorded, Settled, StatementError, StepRow, Stop, Work, first_line, word_at,
+    AttemptRow, Backend, Begun, Claim, HistoryColumns, HistoryRow, IdRow, KeptTexts, LockScope,
+    Outcome, Pace, Recorded, Settled, StatementError, StepRow, Stop, Work, first_line, word_at,
 };
 use crate::client::sqlite::cancel;
 use crate::error::{DatabaseError, DatabaseErrorKind};
@@ -257,7 +257,7 @@ where
         self.rows(&self.store.select_texts(attempts))
     }
 
-    fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<(i64, String), DatabaseError> {
+    fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<Begun, DatabaseError> {
         let insert = self
             .store
             .insert_attempt(None, attempt, &AttemptEnd::Running);
@@ -265,7 +265,11 @@ where
         let rows: Vec<IdRow> = self.rows(&self.store.select_attempt_of(attempt.runner))?;
         let id = rows.first().and_then(|row| row.id);
         let id = id.ok_or_else(|| DatabaseError::other("the journal lost an attempt".into()))?;
-        Ok((id, String::new()))
+        Ok(Begun {
+            id,
+            due: String::new(),
+            tried: Vec::new(),
+        })
     }
 
     fn claim(&mut self, _: LockScope) -> Result<Claim, DatabaseError> {
@@ -375,12 +379,9 @@ where
         })
     }
 
-    fn heal(&mut self, _: &str) -> Result<(), DatabaseError> {
-        // SQLite's statements are atomic, also outside a transaction.
-        Ok(())
-    }
-
     fn settle(&mut self, statement: &str, _: Option<&str>) -> Result<Settled, DatabaseError> {
+        // SQLite's statements are atomic, also outside a transaction: nothing
+        // is left to remove.
         let first = tokenize(statement, Dialect::Sqlite).find(|token| !token.is_blank());
         let word = first.map(|token| statement[token.range].to_ascii_lowercase());
         // Nothing that running them twice would change.

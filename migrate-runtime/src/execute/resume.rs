@@ -2,13 +2,17 @@
 //! the session that it had, and what became of a statement in doubt.
 
 use migrate_core::{
-    AttemptState, Catalog, Checksum, Dialect, Direction, History, Lost, RunMode, Script, Statement,
-    Step, Version, replay,
+    AttemptState, Catalog, Dialect, Direction, Divergence, History, Lost, PlanError, RunMode,
+    Script, Statement, Step, Version, replay,
 };
 
 use super::{prepare::Prepared, stored};
 use crate::backend::{Backend, Settled, StatementError, StepRow};
 use crate::error::{DatabaseError, Error};
+use crate::event::Event;
+use crate::lock::Wait;
+use crate::migrator::Options;
+use crate::reading::finished::{edited, is_unedited};
 
 /// Whether an attempt can go on in this file.
 ///
@@ -18,11 +22,14 @@ use crate::error::{DatabaseError, Error};
 pub(super) fn check(step: &Step, prepared: &Prepared, steps: &[StepRow]) -> Result<(), Error> {
     let statements = &prepared.script.statements;
     if let Some(statement) = edited(&prepared.text, statements, steps) {
-        return Err(Error::EditedWhileHalfApplied {
+        let edited = Divergence::EditedHalfApplied {
             version: step.version.clone(),
             name: step.name.clone(),
+            direction: step.direction,
             statement,
-        });
+            total: statements.len(),
+        };
+        return Err(Error::Plan(PlanError::Diverged(vec![edited])));
     }
     let (finished, rest) = statements.split_at(done(steps).min(statements.len()));
     session_again(&prepared.text, finished, rest, prepared.dialect)
@@ -39,26 +46,17 @@ pub(super) fn check(step: &Step, prepared: &Prepared, steps: &[StepRow]) -> Resu
 /// How many statements of an attempt are finished: up to the first one that is
 /// missing, however many there are.
 pub(super) fn done(steps: &[StepRow]) -> usize {
+    let finished = steps.iter().filter(|row| row.state == "done");
     (1..)
-        .zip(steps)
-        .take_while(|(n, row)| row.n == *n && row.state == "done")
+        .zip(finished)
+        .take_while(|(n, row)| row.n == *n)
         .count()
 }
 
-/// The first finished statement, from 1, whose text is not the one that was
-/// run.
-fn edited(text: &str, statements: &[Statement], steps: &[StepRow]) -> Option<usize> {
-    steps
-        .iter()
-        .filter(|row| row.state == "done")
-        .find(|row| !is_unedited(text, statements, row))
-        .map(|row| usize::try_from(row.n).unwrap_or_default())
-}
-
-fn is_unedited(text: &str, statements: &[Statement], row: &StepRow) -> bool {
-    let index = usize::try_from(row.n).unwrap_or_default().checked_sub(1);
-    let now = index.and_then(|index| statements.get(index));
-    now.is_some_and(|now| Checksum::statement(&text[now.range.clone()]).to_string() == row.sha256)
+/// What failed tries have kept.
+pub(super) fn tried(steps: Vec<StepRow>) -> Vec<String> {
+    let failed = steps.into_iter().filter(|row| row.state == "failed");
+    failed.filter_map(|row| row.fingerprint).collect()
 }
 
 /// What to run again on a new connection, before `rest` goes on.
@@ -115,6 +113,39 @@ fn run_again(
     Ok(())
 }
 
+/// What became of a statement, once nobody works at it any more.
+///
+/// # Errors
+/// Where somebody still does after the time to wait for a lock.
+pub(super) fn look(
+    backend: &mut dyn Backend,
+    options: &Options,
+    tell: &dyn Fn(Event<'_>),
+    statement: &str,
+    before: Option<&str>,
+) -> Result<Settled, Error> {
+    let mut wait = Wait::new(options.lock_wait);
+    loop {
+        let settled = backend
+            .settle(statement, before)
+            .map_err(Error::database("cannot look into the statement in doubt"))?;
+        let Settled::AtWork(who) = &settled else {
+            return Ok(settled);
+        };
+        let waited = wait.waited();
+        let Some(pause) = wait.next_pause() else {
+            let who = who.clone();
+            return Err(Error::StillAtWork { waited, who });
+        };
+        let holder = Some(who.as_str());
+        tell(Event::Waiting { holder, waited });
+        options.interrupt.pause(pause);
+        if options.interrupt.is_asked() {
+            return Err(Error::Interrupted);
+        }
+    }
+}
+
 /// Settles a statement in doubt where the database can tell what became of
 /// it; says whether it could.
 pub(super) fn settle(
@@ -122,6 +153,8 @@ pub(super) fn settle(
     catalog: &Catalog,
     history: &History,
     version: &Version,
+    options: &Options,
+    tell: &dyn Fn(Event<'_>),
 ) -> Result<bool, Error> {
     let Some(unfinished) = history.unfinished.get(version) else {
         return Ok(false);
@@ -169,12 +202,13 @@ pub(super) fn settle(
         return Ok(false);
     }
     let before = row.fingerprint.as_deref();
-    let settled = backend.settle(&text[in_doubt.range.clone()], before);
+    let asked = &text[in_doubt.range.clone()];
+    let settled = look(backend, options, tell, asked, before);
     backend.reset_session().map_err(looking())?;
-    let sql = match settled.map_err(looking())? {
-        Settled::Unknown => return Ok(false),
+    let sql = match settled? {
+        Settled::Unknown | Settled::AtWork(_) => return Ok(false),
         Settled::Done => backend.store().finish_step(attempt, statement),
-        Settled::Repeat => backend.store().forget_step(attempt, statement),
+        Settled::Repeat => backend.store().abandon_step(attempt, statement),
     };
     backend
         .write(&sql)

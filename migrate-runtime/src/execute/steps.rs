@@ -11,10 +11,11 @@ use migrate_core::{Direction, Statement, StatementKind, Step, assigns_variables}
 use super::prepare::Prepared;
 use super::resume;
 use super::{LOCK_TRIES, lock_pause, lock_timeout};
-use crate::backend::{Backend, Outcome, Recorded, StatementError, first_line, word_at};
+use crate::backend::{Backend, Outcome, Recorded, Settled, StatementError, first_line, word_at};
 use crate::error::{DatabaseError, DatabaseErrorKind, Error, Remains};
 use crate::event::Event;
 use crate::migrator::Options;
+use crate::quote::literal;
 
 /// Statements that share a transaction, at most: as many as a server takes in
 /// one packet, whatever its limit.
@@ -38,6 +39,8 @@ struct Attempt<'a> {
     step: &'a Step,
     prepared: &'a Prepared,
     id: i64,
+    /// The fingerprints that tries of earlier runs have kept.
+    tried: Vec<String>,
     /// Writes that are due, and go with the next ones in one round trip.
     due: String,
     /// The statement (from 1) whose end is due.
@@ -57,7 +60,7 @@ pub(super) fn run(
 ) -> Result<(), Error> {
     let began = Instant::now();
     let recording = Error::database;
-    let (id, done, due) = match &step.resume {
+    let (id, done, tried, due) = match &step.resume {
         Some(resume) => {
             let steps = backend
                 .read_steps(resume.attempt)
@@ -68,14 +71,14 @@ pub(super) fn run(
                 .store()
                 .resume_attempt(resume.attempt, &work.attempt());
             let done = resume::done(&steps);
-            (resume.attempt, done, due)
+            (resume.attempt, done, resume::tried(steps), due)
         }
         None => {
             let work = prepared.work(step, options);
-            let (id, due) = backend
+            let begun = backend
                 .begin_attempt(&work.attempt())
                 .map_err(recording("cannot record the migration's statements"))?;
-            (id, 0, due)
+            (begun.id, 0, begun.tried, begun.due)
         }
     };
     let mut attempt = Attempt {
@@ -83,6 +86,7 @@ pub(super) fn run(
         step,
         prepared,
         id,
+        tried,
         due,
         finished: None,
         began,
@@ -126,7 +130,12 @@ impl Attempt<'_> {
                     total: statements.len(),
                 });
             }
-            match self.run(at..end, options, tell) {
+            let kept = self.kept(at..end);
+            let sent = match &kept {
+                Some(kept) if self.is_done(at, kept, options, tell)? => Ok(()),
+                _ => self.run(at..end, kept.as_deref(), options, tell),
+            };
+            match sent {
                 Ok(()) => at = end,
                 // Which one it was, each tells by itself; those before it stay.
                 Err(StatementError::Statement { .. })
@@ -173,10 +182,46 @@ impl Attempt<'_> {
         assigns_variables(text, self.prepared.dialect)
     }
 
-    /// Runs the statements of `range` (from 0): one, or a group.
+    fn text(&self, index: usize) -> &str {
+        &self.prepared.text[self.prepared.script.statements[index].range.clone()]
+    }
+
+    /// What an earlier try at the same has kept, where one statement runs alone.
+    fn kept(&self, range: Range<usize>) -> Option<String> {
+        let kind = self.prepared.script.statements[range.start].kind;
+        if self.tried.is_empty() || range.len() > 1 || kind != StatementKind::Alone {
+            return None;
+        }
+        let kept = self.backend.kept(self.text(range.start), &self.tried);
+        kept.map(str::to_owned)
+    }
+
+    /// Removes what an earlier try at the statement `index` (from 0) has left;
+    /// says whether it has done all of it.
+    fn is_done(
+        &mut self,
+        index: usize,
+        kept: &str,
+        options: &Options,
+        tell: &dyn Fn(Event<'_>),
+    ) -> Result<bool, Error> {
+        let text = &self.prepared.text[self.prepared.script.statements[index].range.clone()];
+        let settled = resume::look(self.backend, options, tell, text, Some(kept))?;
+        if settled != Settled::Done {
+            return Ok(false);
+        }
+        let store = self.backend.store();
+        let record = store.record_step(self.id, index + 1, Checksum::statement(text));
+        self.due = self.take_due() + &record;
+        Ok(true)
+    }
+
+    /// Runs the statements of `range` (from 0): one, or a group; `kept` is the
+    /// fingerprint of an earlier try.
     fn run(
         &mut self,
         range: Range<usize>,
+        kept: Option<&str>,
         options: &Options,
         tell: &dyn Fn(Event<'_>),
     ) -> Result<(), StatementError> {
@@ -202,7 +247,6 @@ impl Attempt<'_> {
             self.ended = ends;
             return Ok(());
         }
-        self.backend.heal(first)?;
         let within = match statements[range.start].kind {
             StatementKind::Dml | StatementKind::Ddl => Some(0..first.len()),
             StatementKind::Block => inside_of_block(first, self.backend),
@@ -218,7 +262,10 @@ impl Attempt<'_> {
             self.ended = ends;
             return Ok(());
         }
-        let fingerprint = self.backend.fingerprint(first);
+        let fingerprint = match kept {
+            Some(kept) => Some(literal(self.prepared.dialect, kept)),
+            None => self.backend.fingerprint(first),
+        };
         let finished = self.finished.take();
         self.due += &self.backend.store().begin_step(
             self.id,
@@ -367,9 +414,9 @@ impl Attempt<'_> {
             let last = range.end;
             (begun.collect(), Remains::InDoubt { done, last })
         } else {
-            let forget = store.forget_step(self.id, number);
+            let abandon = store.abandon_step(self.id, number);
             let fail = store.fail_attempt(self.id, &error.message);
-            (forget + &fail, Remains::Statements(done))
+            (abandon + &fail, Remains::Statements(done))
         };
         let sql = self.take_due() + &writes;
         if let Err(error) = self.backend.write(&sql) {

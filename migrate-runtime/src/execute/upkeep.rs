@@ -28,36 +28,66 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes what a person found of a statement in doubt.
+    /// Writes what a person found of a statement in doubt, who it was and why.
     pub(crate) fn resolve(
         &mut self,
         version: &Version,
         step: usize,
         resolution: Resolution,
+        why: Option<&str>,
+    ) -> Result<bool, Error> {
+        let resolved = self.resolve_locked(version, step, resolution, why);
+        self.backend.release();
+        match resolved {
+            Err(Error::ConnectionLost(_) | Error::Database { .. })
+                if self.options.interrupt.is_asked() =>
+            {
+                Err(Error::Interrupted)
+            }
+            other => other,
+        }
+    }
+
+    fn resolve_locked(
+        &mut self,
+        version: &Version,
+        step: usize,
+        resolution: Resolution,
+        why: Option<&str>,
     ) -> Result<bool, Error> {
         let mut wait = Wait::new(self.options.lock_wait);
-        let resolved = loop {
+        // The lock's key is found on reading; whoever has the lock may be at
+        // this very statement, so that only what is read under it counts.
+        reading::read(self.backend, self.catalog)?;
+        let history = loop {
             self.heed_interrupt()?;
-            let history = reading::read(self.backend, self.catalog)?;
-            if !self.claim_for_certainty(&mut wait)? {
-                continue;
+            if self.claim_for_certainty(&mut wait)? {
+                break reading::read(self.backend, self.catalog)?;
             }
-            let unfinished = history.unfinished.get(version);
-            let doubt = unfinished
-                .filter(|unfinished| unfinished.state == AttemptState::InDoubt { statement: step });
-            let Some(doubt) = doubt else { break Ok(false) };
-            let store = self.backend.store();
-            let sql = match resolution {
-                Resolution::Done => store.finish_step(doubt.attempt, step),
-                Resolution::Retry => store.forget_step(doubt.attempt, step),
-            };
-            break self
-                .backend
-                .write(&sql)
-                .map(|()| true)
-                .map_err(Error::database("cannot write the journal"));
         };
-        self.backend.release();
-        resolved
+        let unfinished = history.unfinished.get(version);
+        let doubt = unfinished
+            .filter(|unfinished| unfinished.state == AttemptState::InDoubt { statement: step });
+        let Some(doubt) = doubt else {
+            return Ok(false);
+        };
+        let store = self.backend.store();
+        let settled = match resolution {
+            Resolution::Done => store.finish_step(doubt.attempt, step),
+            Resolution::Retry => store.abandon_step(doubt.attempt, step),
+        };
+        let who = &self.options.runner.applied_by;
+        let mut reason = format!(
+            "statement {step} settled as {} by {who}",
+            resolution.as_str()
+        );
+        if let Some(why) = why {
+            reason += &format!(": {why}");
+        }
+        let sql = settled + &store.add_reason(doubt.attempt, &reason);
+        self.backend
+            .write(&sql)
+            .map(|()| true)
+            .map_err(Error::database("cannot write the journal"))
     }
 }

@@ -7,6 +7,7 @@ mod codes;
 mod command_line;
 mod differential;
 mod divergence;
+mod doubt;
 mod engine;
 mod errors;
 mod everyday;

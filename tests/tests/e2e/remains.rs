@@ -96,9 +96,14 @@ $ cargo migrate revert  # exits 4
 2|  = help: `cargo migrate run -p cart` resumes at the next statement
 2|     Finished 1 target: no migration completed in [TIME] (exit 4)
 $ cargo migrate run  # exits 4
-2| error: cart: migration 2026-01-02-000000_second was edited while half applied: statement 1 is not the one that was run
-2|  |
-2|  = help: put statement 1 back as it was; only what has not run yet may change before it is resumed
+2| error: cart: migration 2026-01-02-000000_second (up) was edited while half applied: statement 1 of 3 is not the one that was run
+2|  --> services/cart/migrations/2026-01-02-000000_second/up.sql:1:1
+2|   |
+2| 1 | CREATE TABLE uno (id INTEGER);
+2|   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ this is not what was run
+2|   |
+2|   = note: nothing was run
+2|   = help: put statement 1 back as it was; only what has not run yet may change before it is resumed
 2|     Finished 1 target: no migration completed in [TIME] (exit 4)
 $ cargo migrate run
 2|      Applied cart 2026-01-02-000000_second in [TIME]

@@ -96,6 +96,27 @@ fn a_statement_outside_a_transaction_costs_one_round_trip() {
 }
 
 #[test]
+fn an_index_that_is_built_concurrently_costs_its_record_and_its_build() {
+    let shop = Shop::new(Engine::Postgres);
+    let counter = Counter::before(&shop);
+    shop.migration("000_a", "CREATE TABLE marks (n int);", "DROP TABLE marks;");
+    counter.trips(&shop, &["run"]);
+    let mut number = 0;
+    let mut builds = |count: usize, tolerant: &str| -> usize {
+        number += 1;
+        let build =
+            |n| format!("CREATE INDEX CONCURRENTLY {tolerant}i{number}_{n} ON marks (n);\n");
+        let up: String = (0..count).map(build).collect();
+        shop.steps(&format!("{number:03}_b"), &up, "SELECT 1;");
+        counter.trips(&shop, &["run"])
+    };
+    assert_eq!(builds(7, "") - builds(2, ""), 2 * 5);
+    // And a look at what stands under the name.
+    let tolerant = "IF NOT EXISTS ";
+    assert_eq!(builds(7, tolerant) - builds(2, tolerant), 3 * 5);
+}
+
+#[test]
 fn on_mariadb_a_statement_that_commits_costs_one_round_trip_and_rows_share_theirs() {
     let shop = Shop::new(Engine::Mariadb);
     let counter = Counter::before(&shop);

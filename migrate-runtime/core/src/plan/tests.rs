@@ -314,6 +314,7 @@ fn unfinished(direction: Direction, state: AttemptState) -> Unfinished {
         done: 1,
         total: 3,
         error: None,
+        edited: None,
     }
 }
 
