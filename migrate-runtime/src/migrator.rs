@@ -9,9 +9,9 @@ use migrate_core::{Catalog, Goal, History, Plan, Policy, Version, plan};
 use crate::backend::AttemptRow;
 use crate::error::Error;
 use crate::event::{Event, Observer};
-use crate::execute::{Report, Run};
+use crate::execute::{Report, Run, introduce};
 use crate::interrupt::Interrupt;
-use crate::lock::{DEFAULT_LOCK_WAIT, random};
+use crate::lock::{DEFAULT_LOCK_TRIES, DEFAULT_LOCK_WAIT, random};
 use crate::open::Database;
 use crate::reading;
 use crate::store::Runner;
@@ -38,6 +38,8 @@ pub struct Options {
     /// The longest that a try waits for the application's locks before it lets
     /// the application go first (the first tries wait less); zero waits for ever.
     pub lock_timeout: Duration,
+    /// How often it is tried; at least once.
+    pub lock_tries: u32,
     /// Longest run of a statement; zero is for ever.
     pub statement_timeout: Duration,
     /// Who runs, for the journal.
@@ -53,6 +55,7 @@ impl Default for Options {
             scope: Scope::default(),
             lock_wait: DEFAULT_LOCK_WAIT,
             lock_timeout: Duration::from_secs(2),
+            lock_tries: DEFAULT_LOCK_TRIES,
             statement_timeout: Duration::ZERO,
             runner: Runner::this_process(concat!("migrate-runtime ", env!("CARGO_PKG_VERSION"))),
             interrupt: Interrupt::default(),
@@ -124,6 +127,12 @@ impl<'m> Migrator<'m> {
         }
     }
 
+    fn tell(&self, event: Event<'_>) {
+        if let Some(observer) = self.observer {
+            observer(event);
+        }
+    }
+
     /// What the database says. Takes no lock, writes nothing, and asks for no
     /// right but SELECT.
     ///
@@ -170,11 +179,9 @@ impl<'m> Migrator<'m> {
         goal: &Goal,
         report: &mut Report,
     ) -> Result<(), Error> {
-        let tell = |event: Event<'_>| {
-            if let Some(observer) = self.observer {
-                observer(event);
-            }
-        };
+        let tell = |event: Event<'_>| self.tell(event);
+        // Cancelling knows the run by its name.
+        introduce(database.backend(), &self.options);
         let guard = database.cancel_on(&self.options.interrupt);
         let run = Run::new(
             database.backend(),
@@ -228,7 +235,7 @@ impl<'m> Migrator<'m> {
             database.backend(),
             self.catalog,
             &self.options,
-            &|_| {},
+            &|event| self.tell(event),
             &mut Report::default(),
         )
         .create_tables()
@@ -250,7 +257,7 @@ impl<'m> Migrator<'m> {
             database.backend(),
             self.catalog,
             &self.options,
-            &|_| {},
+            &|event| self.tell(event),
             &mut Report::default(),
         )
         .resolve(version, step, resolution)

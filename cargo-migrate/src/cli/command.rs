@@ -95,7 +95,7 @@ impl NewArgs {
 /// Flags of the commands that write to a database.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct LockArgs {
-    /// How long to wait for another runner.
+    /// How long to wait for another runner; 0 tries once.
     #[arg(long, value_name = "DURATION", default_value = "10min", value_parser = duration)]
     pub lock_wait: Duration,
 }
@@ -172,8 +172,12 @@ pub struct ResetArgs {
 }
 
 /// Flags of `create`.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub struct CreateArgs {}
+#[derive(Debug, Clone, clap::Args)]
+pub struct CreateArgs {
+    /// Waiting.
+    #[command(flatten)]
+    pub lock: LockArgs,
+}
 
 /// Flags of `drop`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -234,6 +238,9 @@ pub struct ResolveArgs {
     /// It did not: run it again.
     #[arg(long, group = "found")]
     pub retry: bool,
+    /// Waiting.
+    #[command(flatten)]
+    pub lock: LockArgs,
 }
 
 /// Flags of `wait`.

@@ -1,10 +1,11 @@
 //! `resolve`: settles a statement in doubt by what a person found.
 
 use migrate_core::find;
-use migrate_runtime::{Access, Migrator, Resolution};
+use migrate_runtime::{Access, Event, Migrator, Resolution};
 
 use super::Context;
 use super::over::{Finished, MAKE};
+use super::running::Teller;
 use crate::cli::ResolveArgs;
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -36,7 +37,13 @@ fn resolve_target(
 ) -> Result<Finished, Problem> {
     let catalog = context.catalog(target)?;
     let mut database = context.open(target, Access::Write)?;
-    let migrator = Migrator::new(&catalog).with_options(context.options(target));
+    let mut options = context.options(target);
+    options.lock_wait = args.lock.lock_wait;
+    let teller = Teller::new(context, target);
+    let observer = |event: Event<'_>| teller.tell(&event);
+    let migrator = Migrator::new(&catalog)
+        .with_options(options)
+        .with_observer(&observer);
     let failed = |error| Problem::of_run(target, &error, None);
     let history = migrator.history(&mut database).map_err(failed)?;
     let version = find(&args.version, &catalog, &history)

@@ -49,11 +49,7 @@ impl Running<'_> {
         database: &mut Database,
         goal: &Goal,
     ) -> Result<Finished, (Error, Did)> {
-        let teller = Teller {
-            context: self.context,
-            target: self.target,
-            state: std::sync::Mutex::default(),
-        };
+        let teller = Teller::new(self.context, self.target);
         let observer = |event: Event<'_>| teller.tell(&event);
         let migrator = Migrator::new(self.catalog)
             .with_options(self.options.clone())
@@ -126,7 +122,7 @@ fn newest(ran: &Ran) -> Option<String> {
 }
 
 /// Turns the engine's events into messages.
-struct Teller<'t> {
+pub(super) struct Teller<'t> {
     context: &'t Context,
     target: &'t Target,
     state: std::sync::Mutex<Told>,
@@ -139,8 +135,16 @@ struct Told {
     waiting: Option<Duration>,
 }
 
-impl Teller<'_> {
-    fn tell(&self, event: &Event<'_>) {
+impl<'t> Teller<'t> {
+    pub(super) fn new(context: &'t Context, target: &'t Target) -> Self {
+        Self {
+            context,
+            target,
+            state: std::sync::Mutex::default(),
+        }
+    }
+
+    pub(super) fn tell(&self, event: &Event<'_>) {
         let mut told = self
             .state
             .lock()

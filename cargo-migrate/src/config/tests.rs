@@ -49,6 +49,7 @@ fn every_key_is_read_and_the_package_overrides_the_workspace() {
             out-of-order = "allow"
             same-version = "last"
             lock-timeout = "500ms"
+            lock-tries = 7
             statement-timeout = "0"
             schema-file = "src/schema.rs"
             shadow-url-env = "CART_SHADOW"
@@ -91,6 +92,7 @@ fn every_key_is_read_and_the_package_overrides_the_workspace() {
             out_of_order: OutOfOrder::Allow,
             same_version: SameVersion::Last,
             lock_timeout: Some(Duration::from_millis(500)),
+            lock_tries: 7,
             statement_timeout: None,
             history_table: "history".into(),
             session_setup: vec!["SET x = 1".into()],
@@ -117,6 +119,7 @@ fn every_key_is_read_and_the_package_overrides_the_workspace() {
             out_of_order: OutOfOrder::Allow,
             same_version: SameVersion::Last,
             lock_timeout: Some(Duration::from_secs(1)),
+            lock_tries: 7,
             history_table: "history".into(),
             bin: Some("cart".into()),
             lint: Lint {

@@ -51,11 +51,10 @@ impl Run<'_> {
                 Resolution::Done => store.finish_step(doubt.attempt, step),
                 Resolution::Retry => store.forget_step(doubt.attempt, step),
             };
-            break self
-                .backend
-                .write(&sql)
+            let written = self.backend.write(&sql);
+            break written
                 .map(|()| true)
-                .map_err(Error::database("cannot write the journal"));
+                .map_err(|source| self.stopped("cannot write the journal", source));
         };
         self.backend.release();
         resolved

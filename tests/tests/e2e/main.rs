@@ -3,6 +3,7 @@
 
 mod afresh;
 mod asking;
+mod blockers;
 mod codes;
 mod command_line;
 mod differential;
@@ -17,6 +18,7 @@ mod habits;
 mod interrupted;
 mod json;
 mod json_talk;
+mod locks;
 mod long_sets;
 mod manners;
 mod mariadb;
