@@ -2,6 +2,7 @@
 //! the history row first. Generic over Diesel's connections.
 
 mod again;
+mod alone;
 mod batch;
 mod blockers;
 mod facts;
@@ -13,17 +14,16 @@ mod transaction;
 mod waiting;
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use diesel::connection::LoadConnection;
 use diesel::pg::Pg;
 use diesel::{Connection, RunQueryDsl};
 use migrate_core::Dialect;
 
-use self::again::{Suspicion, suspicion};
+use self::again::Suspicion;
 use self::batch::{Batch, Part};
 use self::facts::{Facts, Until};
-use self::held::Tried;
 pub(crate) use self::setup::SessionSetup;
 use self::state::telling;
 use self::transaction::migration_error;
@@ -108,76 +108,6 @@ where
         } else {
             Err(error)
         }
-    }
-
-    /// The session's lock, which a pooler would leave with strangers.
-    fn claim_session(&mut self) -> Result<Claim, DatabaseError> {
-        let pooled = || DatabaseError {
-            kind: DatabaseErrorKind::Pooled,
-            ..DatabaseError::other("there is a connection pooler before the server".to_owned())
-        };
-        if !self.is_direct {
-            if (self.is_pooled)() {
-                return Err(pooled());
-            }
-            self.is_direct = true;
-        }
-        match self.try_session_lock()? {
-            Tried::Busy => return Ok(Claim::Busy),
-            Tried::SomebodyElses => return Err(pooled()),
-            Tried::Got => self.session_lock = true,
-        }
-        self.execute(&self.enter(Until::Reset, None))?;
-        Ok(Claim::Fresh)
-    }
-
-    fn suspicion(
-        &self,
-        error: &DatabaseError,
-        lock_timeout: Duration,
-        elapsed: Duration,
-    ) -> Suspicion {
-        let deadlock_timeout = self
-            .facts
-            .as_ref()
-            .map_or(Duration::MAX, |facts| facts.deadlock_timeout);
-        suspicion(error, lock_timeout, deadlock_timeout, elapsed)
-    }
-
-    /// A migration's error with its SQLSTATE, where its statement fails alike
-    /// by itself.
-    fn told(&mut self, work: &Work<'_>, stop: Stop) -> Stop {
-        match stop {
-            Stop::Migration {
-                statement: Some(n),
-                range,
-                error,
-            } => {
-                let text = &work.text[work.script.statements[n].range.clone()];
-                let error = self.with_state(text, error);
-                Stop::Migration {
-                    statement: Some(n),
-                    range,
-                    error,
-                }
-            }
-            other => other,
-        }
-    }
-
-    /// Sends a statement that no transaction of ours may be around.
-    fn run_in_autocommit(&mut self, before: String, statement: &str) -> Result<(), StatementError> {
-        let batch = Batch {
-            before,
-            body: statement,
-            after: String::new(),
-        };
-        batch.send(&mut self.connection).map_err(|(part, error)| {
-            // A block with a BEGIN of its own is open still.
-            self.rollback();
-            let offset = part.offset();
-            StatementError::Statement { error, offset }
-        })
     }
 
     fn write_due(&mut self, writes: &str) -> Result<(), DatabaseError> {
@@ -480,36 +410,7 @@ where
 
     fn run_alone(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
         self.write_due(recorded.before)?;
-        // CONCURRENTLY waits without stopping anybody, and a cancelled one
-        // leaves an invalid index.
-        let waits_for_ever = index::is_concurrent(recorded.statement);
-        let lock = if waits_for_ever {
-            Duration::ZERO
-        } else if blockers::may_be_repeated(recorded.statement) {
-            recorded.lock_timeout
-        } else {
-            // There is no second try: nobody knows what a timeout left.
-            recorded.longest_lock_timeout
-        };
-        let settings = format!(
-            "{}SET lock_timeout = {}; SET statement_timeout = {}",
-            self.held_or_raise_now(),
-            lock.as_millis(),
-            recorded.statement_timeout.as_millis()
-        );
-        self.execute(&settings)?;
-        let began = Instant::now();
-        let Err(error) = self.run_in_autocommit(String::new(), recorded.statement) else {
-            return Ok(Outcome::Done);
-        };
-        let elapsed = began.elapsed();
-        if !lock.is_zero()
-            && !recorded.interrupt.is_asked()
-            && self.has_given_way(recorded.statement, &error, lock, elapsed)
-        {
-            return Ok(Outcome::LockTimeout { statement: None });
-        }
-        Err(error)
+        self.alone(recorded)
     }
 
     fn run_unrecorded(&mut self, statement: &str) -> Result<(), StatementError> {

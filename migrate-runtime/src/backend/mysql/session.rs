@@ -123,7 +123,7 @@ pub(super) fn holder_query(history_table: &str, journal: Option<&str>) -> String
     );
     format!(
         "SELECT CAST(CONCAT('connection ', h.id, COALESCE(CONCAT(', ', p.USER, '@', p.HOST), ''), \
-         COALESCE(CONCAT(', ', j.applied_by, ', since ', j.started_at), CONCAT(', for ', p.TIME, ' s'), '')) \
+         COALESCE(CONCAT(', ', j.applied_by, ', since ', DATE_FORMAT(j.started_at, '%Y-%m-%d %H:%i:%s'), ' (server time)'), CONCAT(', for ', p.TIME, ' s'), '')) \
          AS CHAR) AS text FROM (SELECT IS_USED_LOCK({name}) AS id) h \
          LEFT JOIN information_schema.PROCESSLIST p ON p.ID = h.id \
          LEFT JOIN ({attempt}) j ON TRUE WHERE h.id IS NOT NULL"

@@ -7,7 +7,7 @@ use diesel::Connection;
 use diesel::connection::LoadConnection;
 use diesel::pg::Pg;
 
-use migrate_core::{Dialect, split};
+use migrate_core::{Dialect, Direction, split};
 
 use super::Postgres;
 use super::state::{moves_a_savepoint, telling};
@@ -23,7 +23,7 @@ pub(super) enum Suspicion {
 
 /// Whether an error may be a lock timeout or a deadlock: by the time that
 /// passed, for Diesel hides the SQLSTATE and the server speaks any language.
-pub(super) fn suspicion(
+fn suspicion(
     error: &DatabaseError,
     lock_timeout: Duration,
     deadlock_timeout: Duration,
@@ -50,6 +50,20 @@ impl<C> Postgres<C>
 where
     C: Connection<Backend = Pg> + LoadConnection,
 {
+    /// The same of an error of this server's.
+    pub(super) fn suspicion(
+        &self,
+        error: &DatabaseError,
+        lock_timeout: Duration,
+        elapsed: Duration,
+    ) -> Suspicion {
+        let deadlock_timeout = self
+            .facts
+            .as_ref()
+            .map_or(Duration::MAX, |facts| facts.deadlock_timeout);
+        suspicion(error, lock_timeout, deadlock_timeout, elapsed)
+    }
+
     /// The transaction once more, statement by statement: names the one that
     /// fails, or commits.
     pub(super) fn apply_by_statements(
@@ -60,12 +74,33 @@ where
         let begun = self.execute(&self.begin(work));
         let outcome = match begun {
             Ok(()) => self.statements_and_end(work, suspicion),
-            Err(error) => self.ours(&error).unwrap_or(Err(Stop::Database(error))),
+            Err(error) => self.not_begun(work, error),
         };
         if !matches!(outcome, Ok(Outcome::Done)) {
             self.rollback();
         }
         outcome
+    }
+
+    /// What an error of the writes before a migration means.
+    fn not_begun(&mut self, work: &Work<'_>, error: DatabaseError) -> Result<Outcome, Stop> {
+        if let Some(known) = self.ours(&error) {
+            return known;
+        }
+        let write = match work.direction {
+            Direction::Up => self.store.insert_history(work.version),
+            Direction::Down => self.store.delete_history(work.version),
+        };
+        Err(Stop::Database(self.with_state(&write, error)))
+    }
+
+    /// The writes behind a migration.
+    fn end_of(&mut self, work: &Work<'_>) -> Result<(), Stop> {
+        let Err(error) = self.execute(&self.end(work)) else {
+            return Ok(());
+        };
+        let write = self.record_last(work);
+        Err(Stop::Database(self.with_state(&write, error)))
     }
 
     fn statements_and_end(
@@ -77,7 +112,7 @@ where
         if ran != Outcome::Done {
             return Ok(ran);
         }
-        self.execute(&self.end(work)).map_err(Stop::Database)?;
+        self.end_of(work)?;
         match self.execute("COMMIT") {
             Ok(()) => Ok(Outcome::Done),
             Err(error) if error.kind == DatabaseErrorKind::Closed => Err(Stop::Database(error)),
@@ -98,7 +133,7 @@ where
         pace: Pace,
     ) -> Result<Outcome, Stop> {
         if let Err(error) = self.execute(before) {
-            return self.ours(&error).unwrap_or(Err(Stop::Database(error)));
+            return self.not_begun(work, error);
         }
         let suspicion = match pace {
             Pace::Timed => Suspicion::LockTimeout,
@@ -106,7 +141,7 @@ where
         };
         let ran = self.statements(work, suspicion)?;
         if ran == Outcome::Done {
-            self.execute(&self.end(work)).map_err(Stop::Database)?;
+            self.end_of(work)?;
         }
         Ok(ran)
     }

@@ -6,14 +6,16 @@ use diesel::connection::LoadConnection;
 use diesel::pg::Pg;
 use diesel::sql_types::BigInt;
 
+use super::facts::Until;
 use super::{LOCK_NOT_OURS, Postgres};
-use crate::error::DatabaseError;
+use crate::backend::Claim;
+use crate::error::{DatabaseError, DatabaseErrorKind};
 use crate::lock;
 use crate::quote::dollar;
 
 /// What trying for the session's lock gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tried {
+enum Tried {
     Got,
     Busy,
     /// The server's session has it already, and it was not we who took it.
@@ -86,7 +88,7 @@ where
     ///
     /// A session that has it before it tries was another client's a moment ago:
     /// the lock would be granted, for it is the same session, to both.
-    pub(super) fn try_session_lock(&mut self) -> Result<Tried, DatabaseError> {
+    fn try_session_lock(&mut self) -> Result<Tried, DatabaseError> {
         let sql = format!(
             "SELECT CASE WHEN {} THEN 2 WHEN pg_catalog.pg_try_advisory_lock({}) THEN 1 ELSE 0 END::bigint AS tried",
             self.is_held(),
@@ -98,6 +100,27 @@ where
             Some(2) => Tried::SomebodyElses,
             _ => Tried::Busy,
         })
+    }
+
+    /// The session's lock, which a pooler would leave with strangers.
+    pub(super) fn claim_session(&mut self) -> Result<Claim, DatabaseError> {
+        let pooled = || DatabaseError {
+            kind: DatabaseErrorKind::Pooled,
+            ..DatabaseError::other("there is a connection pooler before the server".to_owned())
+        };
+        if !self.is_direct {
+            if (self.is_pooled)() {
+                return Err(pooled());
+            }
+            self.is_direct = true;
+        }
+        match self.try_session_lock()? {
+            Tried::Busy => return Ok(Claim::Busy),
+            Tried::SomebodyElses => return Err(pooled()),
+            Tried::Got => self.session_lock = true,
+        }
+        self.execute(&self.enter(Until::Reset, None))?;
+        Ok(Claim::Fresh)
     }
 }
 

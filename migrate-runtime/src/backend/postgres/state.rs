@@ -10,7 +10,7 @@ use diesel::pg::Pg;
 use migrate_core::{Dialect, tokenize};
 
 use super::{Postgres, transaction};
-use crate::backend::Backend;
+use crate::backend::{Backend, Stop, Work};
 use crate::error::{CARRIES_STATE, DatabaseError, DatabaseErrorKind, ErrorCode};
 use crate::quote::dollar;
 
@@ -63,11 +63,13 @@ where
     C: Connection<Backend = Pg> + LoadConnection,
 {
     /// The error with its SQLSTATE, where the statement fails alike by itself:
-    /// in a transaction that is rolled back, and not for long.
+    /// in a transaction that is rolled back, and not for long. One that is open
+    /// has failed, and ends here.
     pub(super) fn with_state(&mut self, statement: &str, error: DatabaseError) -> DatabaseError {
         if error.kind != DatabaseErrorKind::Other || error.code.is_some() {
             return error;
         }
+        self.rollback();
         let asked = format!(
             "{}{}{}",
             self.begin_transaction(),
@@ -79,6 +81,27 @@ where
         match again {
             Ok(()) => error,
             Err(again) => told_by(error, again),
+        }
+    }
+
+    /// A migration's error with its SQLSTATE, where its statement fails alike
+    /// by itself.
+    pub(super) fn told(&mut self, work: &Work<'_>, stop: Stop) -> Stop {
+        match stop {
+            Stop::Migration {
+                statement: Some(n),
+                range,
+                error,
+            } => {
+                let text = &work.text[work.script.statements[n].range.clone()];
+                let error = self.with_state(text, error);
+                Stop::Migration {
+                    statement: Some(n),
+                    range,
+                    error,
+                }
+            }
+            other => other,
         }
     }
 
