@@ -26,10 +26,19 @@ pub(super) struct Contention {
 }
 
 impl Contention {
-    /// Counts a try of `statement` that has given way, of at most `limit`.
-    pub(super) fn count(&mut self, backend: &mut dyn Backend, statement: &str, limit: u32) {
+    /// Counts a try of `statement` that has given way after `waited`, of at most
+    /// `limit`.
+    pub(super) fn count(
+        &mut self,
+        backend: &mut dyn Backend,
+        statement: &str,
+        waited: Duration,
+        limit: u32,
+    ) {
         self.tries += 1;
-        self.since.get_or_insert_with(Instant::now);
+        if self.since.is_none() {
+            self.since = Instant::now().checked_sub(waited);
+        }
         if self.tries + LOOKS > limit {
             let found = backend.blockers(statement);
             if !found.is_empty() {
@@ -90,7 +99,9 @@ impl Run<'_> {
     ) -> Result<(), Error> {
         let prepared = prepare(self.catalog, step, self.backend.dialect(), self.options)?;
         let limit = self.options.lock_tries.max(1);
-        contention.count(self.backend, text_of(&prepared, statement), limit);
+        let waited = lock_timeout(prepared.lock_timeout, contention.tries);
+        let text = text_of(&prepared, statement);
+        contention.count(self.backend, text, waited, limit);
         let tries = contention.tries;
         (self.tell)(Event::LockTimeout {
             step,

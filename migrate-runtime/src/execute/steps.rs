@@ -266,12 +266,13 @@ impl Attempt<'_> {
         let mut contention = Contention::default();
         let limit = options.lock_tries.max(1);
         loop {
+            let waited = lock_timeout(self.prepared.lock_timeout, contention.tries);
             let recorded = Recorded {
                 before: &before,
                 statement,
                 is_block: way == Way::Block,
                 after,
-                lock_timeout: lock_timeout(self.prepared.lock_timeout, contention.tries),
+                lock_timeout: waited,
                 longest_lock_timeout: self.prepared.lock_timeout,
                 statement_timeout: self.prepared.statement_timeout,
                 interrupt: &options.interrupt,
@@ -290,7 +291,7 @@ impl Attempt<'_> {
             } else {
                 contention.tries + 1
             };
-            contention.count(self.backend, statement, limit);
+            contention.count(self.backend, statement, waited, limit);
             let (step, attempt) = (self.step, contention.tries);
             tell(Event::LockTimeout { step, attempt });
             if attempt >= limit {

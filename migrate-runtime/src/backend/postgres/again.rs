@@ -171,7 +171,7 @@ where
         for (n, statement) in work.script.statements.iter().enumerate() {
             let text = &work.text[statement.range.clone()];
             let ran = match suspicion {
-                Suspicion::None => self.execute_telling(text),
+                Suspicion::None => self.execute_telling(text, work.interrupt),
                 // Once is enough: while it waits, others wait behind it.
                 Suspicion::LockTimeout if moves_a_savepoint(text) => self.execute(text),
                 Suspicion::LockTimeout => self.execute_in_block(text),

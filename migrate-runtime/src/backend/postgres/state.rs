@@ -12,6 +12,7 @@ use migrate_core::{Dialect, tokenize};
 use super::{Postgres, transaction};
 use crate::backend::{Backend, Stop, Work};
 use crate::error::{CARRIES_STATE, DatabaseError, DatabaseErrorKind, ErrorCode};
+use crate::interrupt::Interrupt;
 use crate::quote::dollar;
 
 /// What asking again may cost: it is for a remedy alone.
@@ -119,7 +120,11 @@ where
 
     /// A statement inside a transaction that stays open where it fails, and
     /// the error then with its SQLSTATE.
-    pub(super) fn execute_telling(&mut self, statement: &str) -> Result<(), DatabaseError> {
+    pub(super) fn execute_telling(
+        &mut self,
+        statement: &str,
+        interrupt: &Interrupt,
+    ) -> Result<(), DatabaseError> {
         if moves_a_savepoint(statement) {
             return self.execute(statement);
         }
@@ -127,7 +132,8 @@ where
         let Err(error) = self.execute(&plainly) else {
             return Ok(());
         };
-        if error.kind != DatabaseErrorKind::Other {
+        // Nobody cancels it a second time.
+        if error.kind != DatabaseErrorKind::Other || interrupt.is_asked() {
             return Err(error);
         }
         let again = format!(
