@@ -14,8 +14,8 @@ use clap::{ColorChoice, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use clap_complete::Shell;
 
 pub use command::{
-    Command, CompletionsArgs, CreateArgs, CurrentArgs, DropArgs, HistoryArgs, InitArgs, NewArgs,
-    PlanArgs, RedoArgs, RepairArgs, ResetArgs, ResolveArgs, RevertArgs, RunArgs, ShowArgs,
+    Command, CompletionsArgs, CreateArgs, CurrentArgs, DropArgs, HistoryArgs, InitArgs, LockArgs,
+    NewArgs, PlanArgs, RedoArgs, RepairArgs, ResetArgs, ResolveArgs, RevertArgs, RunArgs, ShowArgs,
     StatusArgs, WaitArgs,
 };
 pub use global::{GlobalArgs, MessageFormat, SelectionArgs};

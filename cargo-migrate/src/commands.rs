@@ -114,7 +114,7 @@ impl Context {
             Command::Revert(args) => revert::run(self, args),
             Command::Redo(args) => redo::run(self, args),
             Command::Reset(args) => reset::run(self, args),
-            Command::Create(_) => create::run(self),
+            Command::Create(args) => create::run(self, args),
             Command::Drop(_) => drop::run(self),
             Command::Status(args) => status::run(self, args),
             Command::History(args) => history::run(self, args),

@@ -90,6 +90,8 @@ pub struct Settings {
     pub same_version: SameVersion,
     /// Longest wait for a lock of the database; none to wait without end.
     pub lock_timeout: Option<Duration>,
+    /// How often a migration tries to get such a lock.
+    pub lock_tries: u32,
     /// Longest run of a statement; none for any length.
     pub statement_timeout: Option<Duration>,
     /// The table of what is applied, without schema.
@@ -126,6 +128,7 @@ impl Default for Settings {
             ahead: Ahead::Ok,
             same_version: SameVersion::Refuse,
             lock_timeout: Some(DEFAULT_LOCK_TIMEOUT),
+            lock_tries: migrate_runtime::DEFAULT_LOCK_TRIES,
             statement_timeout: None,
             history_table: DEFAULT_HISTORY_TABLE.to_owned(),
             session_setup: Vec::new(),

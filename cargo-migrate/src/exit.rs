@@ -84,6 +84,7 @@ impl Exit {
             | Error::Failed(_)
             | Error::LostWithSession { .. }
             | Error::LockLost
+            | Error::Pooled
             | Error::SingleTransaction(_)
             | Error::ReadOnlyServer
             | Error::ConnectionLost(_)

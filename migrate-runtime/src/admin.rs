@@ -1,6 +1,9 @@
 //! The database itself: create it, drop it, see whether its server answers.
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
+mod denied;
+
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 use diesel::connection::SimpleConnection;
 use migrate_core::Dialect;
 
@@ -198,13 +201,16 @@ fn drop_file(url: &DatabaseUrl) -> Result<Dropped, AdminError> {
     }
     // A runner at work would go on writing to a file that has no name any more.
     #[cfg(feature = "sqlite")]
-    let _sentinel = crate::backend::sqlite::Sentinel::acquire(path)
-        .map_err(|source| AdminError::Database {
-            doing: "drop",
-            name: path.display().to_string(),
-            source,
-        })?
-        .ok_or_else(|| AdminError::InUse(path.to_owned()))?;
+    let _sentinel = crate::backend::sqlite::Sentinel::acquire(
+        path,
+        &format!("drop, pid {}", std::process::id()),
+    )
+    .map_err(|source| AdminError::Database {
+        doing: "drop",
+        name: path.display().to_string(),
+        source,
+    })?
+    .ok_or_else(|| AdminError::InUse(path.to_owned()))?;
     // The journals first: alone they would be taken for those of a new file.
     for suffix in ["-journal", "-wal", "-shm", ""] {
         let mut file = path.as_os_str().to_owned();
@@ -252,22 +258,27 @@ fn on_server(
     let dialect = url.dialect();
     let name = name_of(url).ok_or(AdminError::NoName)?;
     let sql = sql(&identifier(dialect, &name));
-    let sent: diesel::QueryResult<()> = match dialect {
+    let sent: Result<(), DatabaseError> = match dialect {
         #[cfg(feature = "postgres")]
         Dialect::Postgres => {
             // Some servers have no `postgres`; `template1` is always there.
             let mut connection = client::postgres::connect(&url.with_database("postgres"))
                 .or_else(|_| client::postgres::connect(&url.with_database("template1")))?;
-            connection.batch_execute(&sql)
+            let sent = connection.batch_execute(&sql).map_err(DatabaseError::from);
+            sent.map_err(|error| denied::by_postgres(&mut connection, &name, error))
         }
         #[cfg(feature = "mysql")]
-        Dialect::MySql => client::mysql::connect_to_server(url)?.batch_execute(&sql),
+        Dialect::MySql => {
+            let mut connection = client::mysql::connect_to_server(url)?;
+            let sent = connection.batch_execute(&sql).map_err(DatabaseError::from);
+            sent.map_err(|error| denied::by_mysql(&mut connection, error))
+        }
         other => return Err(OpenError::NoBackend(other).into()),
     };
-    sent.map_err(|error| AdminError::Database {
+    sent.map_err(|source| AdminError::Database {
         doing,
         name,
-        source: DatabaseError::from(error),
+        source,
     })
 }
 

@@ -18,7 +18,7 @@ use migrate_core::Checksum;
 use migrate_core::Script;
 use migrate_core::{Dialect, Direction, Version};
 
-use crate::error::DatabaseError;
+use crate::error::{Blocker, DatabaseError};
 use crate::interrupt::Interrupt;
 use crate::store::{Attempt, Runner, Store};
 
@@ -31,6 +31,9 @@ pub(crate) trait Backend {
     fn cancellation(&self) -> Option<Arc<Cancellation>> {
         None
     }
+
+    /// Who is going to work, before it claims anything.
+    fn introduce(&mut self, _run: &Introduction<'_>) {}
 
     /// The names of our tables there; final once `read` has found them.
     fn store(&self) -> &Store;
@@ -60,6 +63,12 @@ pub(crate) trait Backend {
 
     /// Who has the lock that we wait for.
     fn holder(&mut self) -> Option<String>;
+
+    /// Who holds locks that a statement has just waited for in vain, as far as
+    /// the role may see it.
+    fn blockers(&mut self, _statement: &str) -> Vec<Blocker> {
+        Vec::new()
+    }
 
     /// Runs a migration, its history row and its journal row in one transaction.
     fn apply(&mut self, work: &Work<'_>) -> Result<Outcome, Stop>;
@@ -117,6 +126,15 @@ pub(crate) trait Backend {
 
     /// Whether `error` says that the lock is not ours.
     fn is_lock_lost(&self, error: &DatabaseError) -> bool;
+}
+
+/// A run, to the database.
+pub(crate) struct Introduction<'a> {
+    pub(crate) run_id: &'a str,
+    /// user@host.
+    pub(crate) applied_by: &'a str,
+    /// Whether it waits for another runner at all.
+    pub(crate) waits: bool,
 }
 
 /// How a statement is stopped from another connection.

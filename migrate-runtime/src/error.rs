@@ -2,6 +2,8 @@
 //! text per error; remedies that depend on the face (command or service) are
 //! written there.
 
+mod code;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,14 +12,23 @@ use migrate_core::{Direction, Excerpt, Place, PlanError, ReadError, Version};
 
 use crate::repair::RepairError;
 
+pub use self::code::ErrorCode;
+
+/// What PostgreSQL's errors that we raise again carry in the field of the
+/// column's name, before their SQLSTATE: of all fields that Diesel shows, the
+/// one that nothing else is read from.
+pub(crate) const CARRIES_STATE: &str = "cargo-migrate:";
+
 /// An error of the database, without the URL it came from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct DatabaseError {
     /// The server's own words.
     pub message: String,
-    /// What sort, where Diesel tells.
+    /// What sort, by its code.
     pub kind: DatabaseErrorKind,
+    /// Its code. Diesel hides it: there where it was asked for.
+    pub code: Option<ErrorCode>,
     /// Position in what was sent, in characters from 1.
     pub(crate) position: Option<usize>,
     /// The table that a constraint error names.
@@ -33,7 +44,18 @@ pub enum DatabaseErrorKind {
     Closed,
     /// The transaction or the database is read-only.
     ReadOnly,
-    /// Everything else.
+    /// The role lacks a right.
+    Denied,
+    /// A lock of somebody else's was waited for long enough, or was part of a
+    /// deadlock.
+    LockTimeout,
+    /// The statement ran longer than it may.
+    StatementTimeout,
+    /// Somebody cancelled the statement.
+    Canceled,
+    /// A lock of the session's was wanted behind a pooler.
+    Pooled,
+    /// Everything else, and what nobody has asked the code of.
     Other,
 }
 
@@ -43,7 +65,7 @@ impl From<diesel::result::Error> for DatabaseError {
         let diesel::result::Error::DatabaseError(kind, information) = error else {
             return Self::other(error.to_string());
         };
-        let message = match information.details() {
+        let message = match information.details().filter(|details| !details.is_empty()) {
             Some(details) => format!("{} ({details})", information.message().trim_end()),
             None => information.message().trim_end().to_owned(),
         };
@@ -56,11 +78,20 @@ impl From<diesel::result::Error> for DatabaseError {
         let position = information
             .statement_position()
             .and_then(|position| usize::try_from(position).ok());
-        Self {
+        let told = information.column_name().and_then(|column| {
+            let state = column.strip_prefix(CARRIES_STATE)?;
+            Some(ErrorCode::SqlState(state.to_owned()))
+        });
+        let error = Self {
             message,
             kind,
+            code: None,
             position,
             table: information.table_name().map(str::to_owned),
+        };
+        match told {
+            Some(code) => error.with_code(code),
+            None => error,
         }
     }
 }
@@ -75,8 +106,28 @@ impl DatabaseError {
         Self {
             message,
             kind: DatabaseErrorKind::Other,
+            code: None,
             position: None,
             table: None,
+        }
+    }
+
+    /// The same with its code, which says what sort it is better than Diesel
+    /// does.
+    pub(crate) fn with_code(mut self, code: ErrorCode) -> Self {
+        let kind = code.kind(&self.message);
+        if kind != DatabaseErrorKind::Other {
+            self.kind = kind;
+        }
+        self.code = Some(code);
+        self
+    }
+
+    /// The error of a server or session that is for reading only.
+    pub(crate) fn read_only(message: &str) -> Self {
+        Self {
+            kind: DatabaseErrorKind::ReadOnly,
+            ..Self::other(message.to_owned())
         }
     }
 }
@@ -150,6 +201,10 @@ pub struct Failure {
     pub excerpt: Option<Excerpt>,
     /// The database's words.
     pub message: String,
+    /// What sort of error it was: what to do about it depends on that.
+    pub kind: DatabaseErrorKind,
+    /// Who held the locks that it waited for in vain.
+    pub blockers: Vec<Blocker>,
     /// What remains of it in the database.
     pub remains: Remains,
 }
@@ -165,6 +220,15 @@ impl Failure {
             column: within.column,
         })
     }
+}
+
+/// A session that holds a lock which a migration needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocker {
+    /// Who it is, what it holds and since when.
+    pub session: String,
+    /// The statement that would end it.
+    pub ended_by: Option<String>,
 }
 
 /// What a stopped migration leaves behind.
@@ -254,9 +318,15 @@ pub enum Error {
         /// Who is at it, as far as the database tells.
         who: String,
     },
-    /// Another runner has the lock that was ours.
-    #[error("the migration lock was lost during the run")]
+    /// The lock that was ours is not any more.
+    #[error("the migration lock was lost during the run; the next statement was not sent")]
     LockLost,
+    /// A lock of the session's was needed behind a pooler that gives each
+    /// transaction another session.
+    #[error(
+        "migrations outside a transaction cannot be run through a connection pooler: the lock would be some other client's, too"
+    )]
+    Pooled,
     /// `--single-transaction` cannot be had.
     #[error("a single transaction is not possible: {0}")]
     SingleTransaction(String),
@@ -323,12 +393,33 @@ fn statement(failure: &Failure) -> String {
 }
 
 impl Error {
+    /// The same failure, as an error of this sort.
+    pub(crate) fn of_kind(mut self, kind: DatabaseErrorKind) -> Self {
+        if let Self::Failed(failure) = &mut self {
+            failure.kind = kind;
+        }
+        self
+    }
+
+    /// The same failure, with who stood in its way.
+    pub(crate) fn blocked_by(mut self, blockers: Vec<Blocker>) -> Self {
+        if let Self::Failed(failure) = &mut self {
+            failure.blockers = blockers;
+        }
+        self
+    }
+
     pub(crate) fn database(doing: &'static str) -> impl FnOnce(DatabaseError) -> Self {
         move |source| match source.kind {
             DatabaseErrorKind::Closed => Self::ConnectionLost(source),
-            DatabaseErrorKind::Unique | DatabaseErrorKind::ReadOnly | DatabaseErrorKind::Other => {
-                Self::Database { doing, source }
-            }
+            DatabaseErrorKind::Unique
+            | DatabaseErrorKind::ReadOnly
+            | DatabaseErrorKind::Denied
+            | DatabaseErrorKind::LockTimeout
+            | DatabaseErrorKind::StatementTimeout
+            | DatabaseErrorKind::Canceled
+            | DatabaseErrorKind::Pooled
+            | DatabaseErrorKind::Other => Self::Database { doing, source },
         }
     }
 }

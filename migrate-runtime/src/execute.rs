@@ -1,6 +1,7 @@
 //! The run loop: read, plan, lock, execute, and from the start again whenever
 //! another runner got in between. A plan made before waiting is never executed.
 
+mod contention;
 mod prepare;
 pub(crate) mod reconnect;
 mod repair;
@@ -18,20 +19,16 @@ use migrate_core::{
     Version, plan,
 };
 
+use self::contention::{Contention, lock_timeout};
 use self::prepare::{Prepared, prepare};
 use self::reconnect::Carried;
 use self::stored::{Sources, StoredDowns};
-use crate::backend::{Backend, Claim, LockScope, Outcome, Stop};
-use crate::error::{DatabaseErrorKind, Error, Remains};
+use crate::backend::{Backend, Claim, Introduction, LockScope, Outcome, Stop};
+use crate::error::{DatabaseError, DatabaseErrorKind, Error, Remains};
 use crate::event::Event;
 use crate::lock::Wait;
 use crate::migrator::{Options, Scope};
 use crate::reading;
-
-/// Tries of a migration that waits for a lock of the application's.
-const LOCK_TRIES: u32 = 60;
-const FIRST_LOCK_TIMEOUT: Duration = Duration::from_millis(200);
-const LONGEST_LOCK_PAUSE: Duration = Duration::from_secs(5);
 
 /// What a run did.
 #[derive(Debug, Clone, Default)]
@@ -81,6 +78,7 @@ impl<'r> Run<'r> {
         tell: &'r dyn Fn(Event<'_>),
         report: &'r mut Report,
     ) -> Self {
+        introduce(backend, options);
         Self {
             backend,
             catalog,
@@ -117,7 +115,7 @@ impl<'r> Run<'r> {
 
     fn reach_locked(&mut self, mut goal: Goal) -> Result<(), Error> {
         let mut wait = Wait::new(self.options.lock_wait);
-        let mut tries = 0;
+        let mut contention = Contention::default();
         let mut certain = false;
         let mut beaten = None;
         loop {
@@ -163,13 +161,13 @@ impl<'r> Run<'r> {
                 steps: plan.steps.len(),
             });
             let (at, went) = match self.options.scope {
-                Scope::EachMigration => self.each(&plan, tries)?,
-                Scope::WholeRun => self.whole(&plan, tries)?,
+                Scope::EachMigration => self.each(&plan, contention.tries)?,
+                Scope::WholeRun => self.whole(&plan, contention.tries)?,
             };
             // Of a whole run nothing is done before all of it is.
             if at > 0 && self.options.scope == Scope::EachMigration {
                 wait.reset();
-                tries = 0;
+                contention = Contention::default();
             }
             match went {
                 Went::Done => return Ok(()),
@@ -179,8 +177,7 @@ impl<'r> Run<'r> {
                     self.wait_for_the_lock(&mut wait)?;
                 }
                 Went::Contended(statement) => {
-                    tries += 1;
-                    self.contended(&plan.steps[at], statement, tries)?;
+                    self.contended(&plan.steps[at], statement, &mut contention)?;
                 }
             }
         }
@@ -273,12 +270,14 @@ impl<'r> Run<'r> {
     }
 
     fn claimed(&mut self, scope: LockScope) -> Result<Claim, Error> {
-        self.backend
-            .claim(scope)
-            .map_err(|source| match source.kind {
-                DatabaseErrorKind::ReadOnly => Error::ReadOnlyServer,
-                _ => Error::database("cannot prepare the migration tables")(source),
-            })
+        let claimed = self.backend.claim(scope);
+        claimed.map_err(|source| self.stopped("cannot prepare the migration tables", source))
+    }
+
+    /// Why the database let us do no more: not being ours to write to, or to
+    /// lock, is told as what it is, wherever it is met.
+    fn stopped(&self, doing: &'static str, source: DatabaseError) -> Error {
+        stopped(self.backend, doing, source)
     }
 
     /// Takes the session's lock, so that what the journal says is final.
@@ -323,29 +322,6 @@ impl<'r> Run<'r> {
         let prepared = prepare(self.sources(), step, self.backend.dialect(), self.options)?;
         let message = "the file writes its own row of the history table, which is the runner's";
         Err(prepared.failure(step, None, None, message.to_owned(), Remains::RolledBack))
-    }
-
-    /// The application holds a lock: wait longer each time, and not for ever.
-    fn contended(
-        &mut self,
-        step: &Step,
-        statement: Option<usize>,
-        tries: u32,
-    ) -> Result<(), Error> {
-        (self.tell)(Event::LockTimeout {
-            step,
-            attempt: tries,
-        });
-        if tries >= LOCK_TRIES {
-            let prepared = prepare(self.sources(), step, self.backend.dialect(), self.options)?;
-            let message = format!(
-                "gave up after {tries} tries: another session holds a lock on what it changes"
-            );
-            let range = statement.map(|n| prepared.script.statements[n].range.clone());
-            return Err(prepared.failure(step, statement, range, message, Remains::RolledBack));
-        }
-        self.options.interrupt.pause(lock_pause(tries));
-        Ok(())
     }
 
     /// Begins the step `n` (from 0) of a plan, unless somebody asked to stop.
@@ -413,16 +389,14 @@ impl<'r> Run<'r> {
             Ok(Outcome::Busy) => Ok(Went::Again),
             Ok(Outcome::Elsewhere) => Ok(Went::Elsewhere),
             Ok(Outcome::LockTimeout { statement }) => Ok(Went::Contended(statement)),
-            Err(Stop::Database(source)) => {
-                Err(Error::database("cannot record the migration")(source))
-            }
+            Err(Stop::Database(source)) => Err(self.stopped("cannot record the migration", source)),
             Err(Stop::Migration {
                 statement,
                 range,
                 error,
             }) => {
                 prepared.record_failure(self.backend, step, self.options, &error.message);
-                Err(prepared.failure(step, statement, range, error.message, Remains::RolledBack))
+                Err(prepared.failed(step, statement, range, error, Remains::RolledBack))
             }
         }
     }
@@ -447,16 +421,28 @@ impl<'r> Run<'r> {
     }
 }
 
-/// How long a try waits for the application's locks: 200 ms at first, so that
-/// whoever queues behind us is soon served, and longer each time up to what is
-/// configured. Zero waits for ever.
-fn lock_timeout(longest: Duration, tries: u32) -> Duration {
-    longest.min(FIRST_LOCK_TIMEOUT.saturating_mul(2u32.saturating_pow(tries)))
+/// Says who is going to work.
+pub(crate) fn introduce(backend: &mut dyn Backend, options: &Options) {
+    backend.introduce(&Introduction {
+        run_id: &options.runner.run_id,
+        applied_by: &options.runner.applied_by,
+        waits: !options.lock_wait.is_zero(),
+    });
 }
 
-/// How long to let the application work before the next try.
-fn lock_pause(tries: u32) -> Duration {
-    LONGEST_LOCK_PAUSE.min(Duration::from_millis(100).saturating_mul(1 << tries.min(6)))
+/// What an error of our own tables means for the run.
+fn stopped(backend: &dyn Backend, doing: &'static str, source: DatabaseError) -> Error {
+    if backend.is_lock_lost(&source) {
+        return Error::LockLost;
+    }
+    match source.kind {
+        // A file of SQLite's has no primary elsewhere.
+        DatabaseErrorKind::ReadOnly if backend.dialect() != Dialect::Sqlite => {
+            Error::ReadOnlyServer
+        }
+        DatabaseErrorKind::Pooled => Error::Pooled,
+        _ => Error::database(doing)(source),
+    }
 }
 
 fn is_of_an_attempt(divergence: &Divergence) -> bool {

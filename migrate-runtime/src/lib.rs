@@ -73,12 +73,13 @@ pub use admin::{
 pub use backend::AttemptRow;
 pub use embedded::{EmbeddedError, EmbeddedMigration, Migrations};
 pub use error::{
-    DatabaseError, DatabaseErrorKind, Error, Failure, OpenError, OpenReason, RefusedFile, Remains,
+    Blocker, DatabaseError, DatabaseErrorKind, Error, ErrorCode, Failure, OpenError, OpenReason,
+    RefusedFile, Remains,
 };
 pub use event::{Event, Observer};
 pub use execute::{Done, Report};
 pub use interrupt::Interrupt;
-pub use lock::DEFAULT_LOCK_WAIT;
+pub use lock::{DEFAULT_LOCK_TRIES, DEFAULT_LOCK_WAIT};
 pub use migrate_core as core;
 #[doc(hidden)]
 pub use migrate_macros::embed_migrations as __embed_migrations;

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::event::{Event, Observer};
 use crate::execute::{Report, Run, reconnect};
 use crate::interrupt::Interrupt;
-use crate::lock::{DEFAULT_LOCK_WAIT, random};
+use crate::lock::{DEFAULT_LOCK_TRIES, DEFAULT_LOCK_WAIT, random};
 use crate::open::Database;
 use crate::reading;
 use crate::repair::{Repair, Repaired};
@@ -40,6 +40,8 @@ pub struct Options {
     /// The longest that a try waits for the application's locks before it lets
     /// the application go first (the first tries wait less); zero waits for ever.
     pub lock_timeout: Duration,
+    /// How often it is tried; at least once.
+    pub lock_tries: u32,
     /// Longest run of a statement; zero is for ever.
     pub statement_timeout: Duration,
     /// With [`StoredDown::Use`](migrate_core::StoredDown): of the down SQL that
@@ -59,6 +61,7 @@ impl Default for Options {
             scope: Scope::default(),
             lock_wait: DEFAULT_LOCK_WAIT,
             lock_timeout: Duration::from_secs(2),
+            lock_tries: DEFAULT_LOCK_TRIES,
             statement_timeout: Duration::ZERO,
             agreed: None,
             runner: Runner::this_process(concat!("migrate-runtime ", env!("CARGO_PKG_VERSION"))),
@@ -142,6 +145,12 @@ impl<'m> Migrator<'m> {
         }
     }
 
+    fn tell(&self, event: Event<'_>) {
+        if let Some(observer) = self.observer {
+            observer(event);
+        }
+    }
+
     /// What the database says. Takes no lock, writes nothing, and asks for no
     /// right but SELECT.
     ///
@@ -192,11 +201,7 @@ impl<'m> Migrator<'m> {
         goal: &Goal,
         report: &mut Report,
     ) -> Result<(), Error> {
-        let tell = |event: Event<'_>| {
-            if let Some(observer) = self.observer {
-                observer(event);
-            }
-        };
+        let tell = |event: Event<'_>| self.tell(event);
         reconnect::reach(database, self.catalog, &self.options, &tell, report, goal)
     }
 
@@ -240,7 +245,7 @@ impl<'m> Migrator<'m> {
             database.backend(),
             self.catalog,
             &self.options,
-            &|_| {},
+            &|event| self.tell(event),
             &mut Report::default(),
         )
         .create_tables()
@@ -298,11 +303,7 @@ impl<'m> Migrator<'m> {
             database.backend(),
             self.catalog,
             &self.options,
-            &|event| {
-                if let Some(observer) = self.observer {
-                    observer(event);
-                }
-            },
+            &|event| self.tell(event),
             &mut Report::default(),
         )
         .repair(repair, reason)
@@ -322,17 +323,12 @@ impl<'m> Migrator<'m> {
         resolution: Resolution,
         why: Option<&str>,
     ) -> Result<bool, Error> {
-        let tell = |event: Event<'_>| {
-            if let Some(observer) = self.observer {
-                observer(event);
-            }
-        };
         let guard = database.cancel_on(&self.options.interrupt);
         let resolved = Run::new(
             database.backend(),
             self.catalog,
             &self.options,
-            &tell,
+            &|event| self.tell(event),
             &mut Report::default(),
         )
         .resolve(version, step, resolution, why);

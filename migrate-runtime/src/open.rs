@@ -95,10 +95,14 @@ impl Database {
                 let names = crate::backend::postgres::Names {
                     schema: session.schema.clone(),
                     history_table: session.history_table.clone(),
-                    application: crate::backend::postgres::application(&session.service),
+                    service: session.service.clone(),
                     setup: crate::backend::postgres::SessionSetup::of(&session.setup),
                 };
-                Box::new(crate::backend::postgres::Postgres::new(connection, names))
+                let direct = url.clone();
+                let is_pooled = Box::new(move || client::postgres::is_pooled(&direct));
+                Box::new(crate::backend::postgres::Postgres::new(
+                    connection, names, is_pooled,
+                ))
             }
             #[cfg(feature = "sqlite")]
             Dialect::Sqlite => {
@@ -113,7 +117,8 @@ impl Database {
                 let later = later.map(|url| crate::backend::sqlite::Later { url, setup });
                 Box::new(
                     crate::backend::sqlite::Sqlite::new(connection, path, &session.history_table)
-                        .opened_later(later),
+                        .opened_later(later)
+                        .of(&session.service),
                 )
             }
             #[cfg(feature = "mysql")]

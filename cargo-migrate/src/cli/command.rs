@@ -97,7 +97,7 @@ impl NewArgs {
 /// Flags of the commands that write to a database.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct LockArgs {
-    /// How long to wait for another runner.
+    /// How long to wait for another runner; 0 tries once.
     #[arg(long, value_name = "DURATION", default_value = "10min", value_parser = duration)]
     pub lock_wait: Duration,
 }
@@ -177,8 +177,12 @@ pub struct ResetArgs {
 }
 
 /// Flags of `create`.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub struct CreateArgs {}
+#[derive(Debug, Clone, clap::Args)]
+pub struct CreateArgs {
+    /// Waiting.
+    #[command(flatten)]
+    pub lock: LockArgs,
+}
 
 /// Flags of `drop`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -260,6 +264,9 @@ pub struct ResolveArgs {
     /// How you know, for the journal.
     #[arg(long, value_name = "TEXT", value_parser = why)]
     pub why: Option<String>,
+    /// Waiting.
+    #[command(flatten)]
+    pub lock: LockArgs,
 }
 
 /// Flags of `wait`.

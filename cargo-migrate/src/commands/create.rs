@@ -1,23 +1,25 @@
 //! `create`: the database itself, with its history table.
 
 use migrate_core::Catalog;
-use migrate_runtime::{Access, Created, Migrator, create_database};
+use migrate_runtime::{Access, Created, Event, Migrator, create_database};
 
 use super::Context;
 use super::over::{Finished, MAKE};
+use super::running::Teller;
+use crate::cli::{CreateArgs, LockArgs};
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::report::Message;
 use crate::target::Target;
 
-pub(super) fn run(context: &Context) -> Result<Exit, Problem> {
+pub(super) fn run(context: &Context, args: &CreateArgs) -> Result<Exit, Problem> {
     context.heed_signals();
     context.over_targets(
         MAKE,
         |target| {
             let catalog = context.catalog(target)?;
             let created = create_quietly(target)?;
-            create_tables(context, target, &catalog)?;
+            create_tables(context, target, &catalog, args.lock)?;
             tell(context, target, created);
             Ok(Finished::default())
         },
@@ -47,10 +49,16 @@ pub(super) fn create_tables(
     context: &Context,
     target: &Target,
     catalog: &Catalog,
+    lock: LockArgs,
 ) -> Result<(), Problem> {
     let mut database = context.open(target, Access::Write)?;
+    let mut options = context.options(target);
+    options.lock_wait = lock.lock_wait;
+    let teller = Teller::new(context, target);
+    let observer = |event: Event<'_>| teller.tell(&event);
     Migrator::new(catalog)
-        .with_options(context.options(target))
+        .with_options(options)
+        .with_observer(&observer)
         .create_tables(&mut database)
         .map_err(|error| Problem::of_run(target, &error, None))
 }

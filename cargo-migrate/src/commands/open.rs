@@ -72,6 +72,7 @@ impl Context {
             },
             scope: Scope::EachMigration,
             lock_timeout: target.settings.lock_timeout.unwrap_or_default(),
+            lock_tries: target.settings.lock_tries,
             statement_timeout: target.settings.statement_timeout.unwrap_or_default(),
             runner: self.runner.clone(),
             interrupt: self.interrupt.clone(),

@@ -87,7 +87,7 @@ fn reset_target(
         doomed.drop(context, target)?;
         create(context, target)
     })?;
-    create_tables(context, target, catalog)?;
+    create_tables(context, target, catalog, args.lock)?;
     let mut database = context.open(target, Access::Write)?;
     let mut options = context.options(target);
     options.lock_wait = args.lock.lock_wait;

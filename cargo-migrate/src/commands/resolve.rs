@@ -38,10 +38,12 @@ fn resolve_target(
 ) -> Result<Finished, Problem> {
     let catalog = context.catalog(target)?;
     let mut database = context.open(target, Access::Write)?;
+    let mut options = context.options(target);
+    options.lock_wait = args.lock.lock_wait;
     let teller = Teller::new(context, target);
     let observer = |event: Event<'_>| teller.tell(&event);
     let migrator = Migrator::new(&catalog)
-        .with_options(context.options(target))
+        .with_options(options)
         .with_observer(&observer);
     let failed = |error| match error {
         Error::Interrupted => {

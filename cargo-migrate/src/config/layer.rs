@@ -15,7 +15,7 @@ use crate::workspace::nearest::nearest;
 /// PostgreSQL cuts longer names off in silence; MySQL allows one more.
 const MAX_NAME_BYTES: usize = 63;
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
     "ahead",
     "backend",
     "bin",
@@ -26,6 +26,7 @@ const KEYS: [&str; 17] = [
     "history-table",
     "lint",
     "lock-timeout",
+    "lock-tries",
     "out-of-order",
     "same-version",
     "schema",
@@ -51,6 +52,7 @@ pub(super) struct Layer {
     pub(super) ahead: Option<Ahead>,
     pub(super) same_version: Option<SameVersion>,
     pub(super) lock_timeout: Option<Limit>,
+    pub(super) lock_tries: Option<u32>,
     pub(super) statement_timeout: Option<Limit>,
     pub(super) history_table: Option<String>,
     pub(super) session_setup: Option<Vec<String>>,
@@ -215,6 +217,7 @@ impl<'v, 'p> Table<'v, 'p> {
                 &[("refuse", SameVersion::Refuse), ("last", SameVersion::Last)],
             ),
             lock_timeout: self.parsed("lock-timeout", limit),
+            lock_tries: self.tries(),
             statement_timeout: self.parsed("statement-timeout", limit),
             history_table: self.parsed("history-table", identifier),
             session_setup: self.strings("session-setup"),
@@ -235,6 +238,18 @@ impl<'v, 'p> Table<'v, 'p> {
                 Standing::Service
             }
         }
+    }
+
+    fn tries(&mut self) -> Option<u32> {
+        let key = "lock-tries";
+        let value = self.values.get(key)?;
+        let tries = value.as_u64().and_then(|tries| u32::try_from(tries).ok());
+        if let Some(tries) = tries.filter(|&tries| tries > 0) {
+            return Some(tries);
+        }
+        let message = format!("`{key}` must be a number from 1 on, not {value}");
+        self.problem(Some(key), Spot::Value, message, None);
+        None
     }
 
     fn string(&mut self, key: &str) -> Option<&'v str> {

@@ -311,6 +311,7 @@ impl Layer {
             ahead: self.ahead.or(below.ahead),
             same_version: self.same_version.or(below.same_version),
             lock_timeout: self.lock_timeout.or(below.lock_timeout),
+            lock_tries: self.lock_tries.or(below.lock_tries),
             statement_timeout: self.statement_timeout.or(below.statement_timeout),
             history_table: self.history_table.or(below.history_table),
             session_setup: self.session_setup.or(below.session_setup),
@@ -330,6 +331,7 @@ impl Layer {
             ahead: self.ahead,
             same_version: self.same_version,
             lock_timeout: self.lock_timeout,
+            lock_tries: self.lock_tries,
             statement_timeout: self.statement_timeout,
             history_table: self.history_table,
             bin: self.bin,
@@ -348,6 +350,7 @@ impl Layer {
             lock_timeout: self
                 .lock_timeout
                 .map_or(default.lock_timeout, |limit| limit.0),
+            lock_tries: self.lock_tries.unwrap_or(default.lock_tries),
             statement_timeout: self
                 .statement_timeout
                 .map_or(default.statement_timeout, |limit| limit.0),

@@ -50,6 +50,7 @@ fn every_key_is_read_and_the_package_overrides_the_workspace() {
             ahead = "fail"
             same-version = "last"
             lock-timeout = "500ms"
+            lock-tries = 7
             statement-timeout = "0"
             schema-file = "src/schema.rs"
             shadow-url-env = "CART_SHADOW"
@@ -93,6 +94,7 @@ fn every_key_is_read_and_the_package_overrides_the_workspace() {
             ahead: Ahead::Fail,
             same_version: SameVersion::Last,
             lock_timeout: Some(Duration::from_millis(500)),
+            lock_tries: 7,
             statement_timeout: None,
             history_table: "history".into(),
             session_setup: vec!["SET x = 1".into()],
@@ -120,6 +122,7 @@ fn every_key_is_read_and_the_package_overrides_the_workspace() {
             ahead: Ahead::Fail,
             same_version: SameVersion::Last,
             lock_timeout: Some(Duration::from_secs(1)),
+            lock_tries: 7,
             history_table: "history".into(),
             bin: Some("cart".into()),
             lint: Lint {

@@ -4,14 +4,15 @@ use std::path::Path;
 
 use migrate_core::{CatalogError, Dialect, Direction, Refusal, SelectorError};
 use migrate_runtime::{
-    AdminError, Error, Failure, OpenError, OpenReason, RefusedFile, Remains, RepairError,
+    AdminError, DatabaseErrorKind, Error, Failure, OpenError, OpenReason, RefusedFile, Remains,
+    RepairError,
 };
 
 use super::remedy::{before_again, is_denied};
 use super::{Excerpt, Problem, Stopped, Subject, catalog, plan};
 use crate::config::{ConfigError, ConfigFinding};
 use crate::exit::Exit;
-use crate::target::{Target, TargetError, Unresolved};
+use crate::target::{Target, TargetError, Unresolved, UrlOrigin};
 use crate::workspace::{DiscoveryError, SelectionError};
 
 impl From<DiscoveryError> for Problem {
@@ -145,6 +146,21 @@ impl Problem {
     }
 }
 
+const PRIMARY: &str = "point the URL at the primary";
+
+/// A URL without the pooler, for this command and for good.
+fn pooled_help(target: &Target) -> String {
+    let variable = match &target.url_origin {
+        UrlOrigin::Environment { variable } | UrlOrigin::EnvFile { variable, .. } => {
+            format!("the variable {variable}")
+        }
+        UrlOrigin::Flag | UrlOrigin::Command | UrlOrigin::Default => "the service's URL".to_owned(),
+    };
+    format!(
+        "give the database's own address, without the pooler: in {variable}, or once with `--database-url`; migrations in transactions run through the pooler"
+    )
+}
+
 fn admin_help(target: &Target, error: &AdminError) -> Option<String> {
     match error {
         AdminError::NoName => Some("end the URL in the database's name".into()),
@@ -156,13 +172,18 @@ fn admin_help(target: &Target, error: &AdminError) -> Option<String> {
         }
         AdminError::File { .. } => Some("see to its owner and permissions".into()),
         AdminError::Database { source, .. }
-            if target.dialect == Dialect::Sqlite && is_denied(&source.message) =>
+            if target.dialect == Dialect::Sqlite && is_denied(target.dialect, source) =>
         {
             Some("see to its owner and permissions, and its directory's".into())
         }
-        AdminError::Database { source, doing, .. } if is_denied(&source.message) => Some(format!(
-            "the role in the URL may not {doing} it: let one that may, for example with --database-url"
-        )),
+        AdminError::Database { source, .. } if source.kind == DatabaseErrorKind::ReadOnly => {
+            Some(PRIMARY.into())
+        }
+        AdminError::Database { source, doing, .. } if is_denied(target.dialect, source) => {
+            Some(format!(
+                "the role in the URL may not {doing} it: let one that may, for example with --database-url"
+            ))
+        }
         AdminError::InMemory
         | AdminError::InUse(_)
         | AdminError::Open(_)
@@ -248,7 +269,15 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
         Error::StillAtWork { .. } => problem.with_help("wait for the other session, or end it"),
         Error::LockLost => problem.with_help(format!("another runner took over; see `cargo migrate status{flag}`")),
         Error::SingleTransaction(_) => problem.with_help("run without `--single-transaction`"),
-        Error::ReadOnlyServer => problem.with_help("point the URL at the primary"),
+        Error::ReadOnlyServer => match target.dialect {
+            Dialect::Postgres => problem.with_help(PRIMARY).with_help(
+                "where it is the primary, `default_transaction_read_only` is on: for the role, the database or by the URL",
+            ),
+            Dialect::MySql | Dialect::Sqlite => problem.with_help(PRIMARY),
+        },
+        Error::Pooled => problem
+            .with_note("nothing was sent")
+            .with_help(pooled_help(target)),
         Error::LostAgain { .. } => lost_again(error, &run),
         Error::ConnectionLost(_) | Error::LentConnectionLost(_) | Error::NotReconnected { .. } => {
             let problem = Problem { title: one_line(&problem.title), ..problem };
@@ -256,7 +285,7 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
         }
         Error::Database { source, doing } => {
             let mut problem = problem;
-            if source.kind == migrate_runtime::DatabaseErrorKind::ReadOnly || is_denied(&source.message) {
+            if is_denied(target.dialect, source) {
                 problem.help.push(match target.dialect {
                     Dialect::Sqlite => "the file and its directory have to be writable: a lock file and SQLite's journal lie beside it".into(),
                     Dialect::Postgres | Dialect::MySql if doing.starts_with("cannot read") => {
@@ -404,6 +433,11 @@ fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> P
             );
         }
     }
+    for blocker in &failure.blockers {
+        problem
+            .notes
+            .push(format!("in the way: {}", blocker.session));
+    }
     let verb = match failure.direction {
         Direction::Up => "run",
         Direction::Down => "revert",
@@ -412,7 +446,7 @@ fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> P
         || format!("cargo migrate {verb}{}", target.package_flag()),
         str::to_owned,
     );
-    let first = before_again(&failure.message);
+    let first = before_again(target.dialect, failure);
     match &failure.remains {
         Remains::RolledBack => {
             problem.notes.push("the migration was rolled back".into());
@@ -460,6 +494,23 @@ fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> P
                 target.package_flag()
             ));
         }
+    }
+    let ends: Vec<String> = failure
+        .blockers
+        .iter()
+        .filter_map(|blocker| Some(format!("`{}`", blocker.ended_by.as_ref()?)))
+        .collect();
+    if !ends.is_empty() {
+        problem.help.push(format!(
+            "whose sessions those are decides whether they may be ended: {}",
+            ends.join(", ")
+        ));
+    }
+    if failure.kind == DatabaseErrorKind::LockTimeout {
+        problem.help.push(format!(
+            "`lock-tries` and `lock-timeout` in {} say how long it is tried",
+            target.section()
+        ));
     }
     problem
 }

@@ -1,37 +1,50 @@
-//! What to do about a failure, by the database's words. Only for a remedy:
-//! where a server speaks another language, the usual one is told.
+//! What to do about a failure, by its sort. The servers' words are in their own
+//! language and are not read; SQLite has one language.
+
+use migrate_core::Dialect;
+use migrate_runtime::{DatabaseError, DatabaseErrorKind, Failure};
 
 /// What to do before a stopped migration is run again.
-pub(super) fn before_again(message: &str) -> &'static str {
-    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
-    if is_denied(message) {
-        "grant the right that is missing"
-    } else if says(&[
-        "max_statement_time exceeded",
-        "maximum statement execution time exceeded",
-        "due to statement timeout",
-    ]) {
-        "raise `statement-timeout`, or have it do less at a time"
-    } else if says(&["holds a lock on what it changes"]) {
-        "end the session that holds the lock, or wait for its end"
-    } else if says(&["is there already, but invalid"]) {
-        "drop the index, unless somebody is building it"
-    } else {
-        "correct the file"
+pub(super) fn before_again(dialect: Dialect, failure: &Failure) -> &'static str {
+    match failure.kind {
+        DatabaseErrorKind::Denied => "grant the right that is missing",
+        DatabaseErrorKind::StatementTimeout => {
+            "raise `statement-timeout`, or have it do less at a time"
+        }
+        DatabaseErrorKind::Canceled => "see who cancelled it",
+        DatabaseErrorKind::LockTimeout => {
+            "end the session that holds the lock, or wait for its end"
+        }
+        DatabaseErrorKind::Unique
+        | DatabaseErrorKind::Closed
+        | DatabaseErrorKind::ReadOnly
+        | DatabaseErrorKind::Pooled
+        | DatabaseErrorKind::Other => {
+            if dialect == Dialect::Sqlite && sqlite_may_not(&failure.message) {
+                "grant the right that is missing"
+            } else if failure.message.contains("is there already, but invalid") {
+                "drop the index, unless somebody is building it"
+            } else {
+                "correct the file"
+            }
+        }
     }
 }
 
-/// Whether the role lacks a right.
-pub(super) fn is_denied(message: &str) -> bool {
-    let words = [
-        "ermission denied",
-        "ccess denied",
-        "command denied",
-        "must be owner",
-        "readonly",
-        "unable to open",
-    ];
-    words.iter().any(|words| message.contains(words))
+/// Whether the role lacks a right, or the file one.
+pub(super) fn is_denied(dialect: Dialect, error: &DatabaseError) -> bool {
+    matches!(
+        error.kind,
+        DatabaseErrorKind::Denied | DatabaseErrorKind::ReadOnly
+    ) || dialect == Dialect::Sqlite && sqlite_may_not(&error.message)
+}
+
+/// SQLITE_READONLY, SQLITE_CANTOPEN, and the operating system's own words of
+/// the lock file.
+fn sqlite_may_not(message: &str) -> bool {
+    ["readonly", "unable to open", "ermission denied"]
+        .iter()
+        .any(|words| message.contains(words))
 }
 
 #[cfg(test)]
@@ -39,37 +52,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_to_be_corrected_only_where_it_may_be_wrong() {
-        for (message, remedy) in [
-            (
-                "Query execution was interrupted (max_statement_time exceeded)",
-                "raise `statement-timeout`",
-            ),
-            (
-                "Query execution was interrupted, maximum statement execution time exceeded",
-                "raise `statement-timeout`",
-            ),
-            (
-                "canceling statement due to statement timeout",
-                "raise `statement-timeout`",
-            ),
-            (
-                "gave up after 60 tries: another session holds a lock on what it changes",
-                "end the session",
-            ),
-            (
-                "TRIGGER command denied to user 'a'@'b' for table `c`.`d`",
-                "grant the right",
-            ),
-            (
-                "Access denied; you need (at least one of) the SUPER privilege(s) for this operation",
-                "grant the right",
-            ),
-            ("permission denied for table a", "grant the right"),
-            ("must be owner of table a", "grant the right"),
-            ("Table 'a.b' doesn't exist", "correct the file"),
+    fn sqlite_says_in_words_what_it_may_not() {
+        for (message, denied) in [
+            ("attempt to write a readonly database", true),
+            ("unable to open database file", true),
+            ("no such table: a", false),
         ] {
-            assert!(before_again(message).starts_with(remedy), "{message}");
+            assert_eq!(sqlite_may_not(message), denied, "{message}");
         }
     }
 }

@@ -124,6 +124,15 @@ pub(super) fn line(message: &Message<'_>) -> Option<String> {
         Message::Source { target, file, sql } => {
             ("source", Some(target), json!({"file": file, "sql": sql}))
         }
+        Message::Waiting {
+            target,
+            holder,
+            waited,
+        } => (
+            "waiting",
+            Some(target),
+            json!({"holder": holder, "waited_us": u64::try_from(waited.as_micros()).unwrap_or(u64::MAX)}),
+        ),
         Message::Reachable { target } => ("reachable", Some(target), json!({})),
         Message::Problem { target, problem } => {
             let reason = if problem.migration.is_some() {
@@ -180,10 +189,7 @@ pub(super) fn line(message: &Message<'_>) -> Option<String> {
                 .collect();
             return Some(lines.join("\n"));
         }
-        Message::Listing { .. }
-        | Message::Planned { .. }
-        | Message::Running { .. }
-        | Message::Waiting { .. } => return None,
+        Message::Listing { .. } | Message::Planned { .. } | Message::Running { .. } => return None,
     };
     Some(object(reason, target.map(|target| &**target), rest))
 }

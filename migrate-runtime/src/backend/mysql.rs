@@ -2,6 +2,7 @@
 //! steps, under a lock of the session's, each checkpoint sent in one packet
 //! with the statement that it announces. Generic over Diesel's connections.
 
+mod blockers;
 mod held;
 mod packet;
 mod place;
@@ -22,10 +23,11 @@ use self::packet::{After, Pieces, transaction};
 use self::probe::Probe;
 use self::session::{Session, Timeouts};
 use super::{
-    AttemptRow, Backend, Begun, Cancellation, Claim, HistoryColumns, HistoryRow, IdRow, KeptTexts,
-    LockScope, Outcome, Pace, Recorded, Settled, StatementError, StepRow, Stop, Work,
+    AttemptRow, Backend, Begun, Cancellation, Claim, HistoryColumns, HistoryRow, IdRow,
+    Introduction, KeptTexts, LockScope, Outcome, Pace, Recorded, Settled, StatementError, StepRow,
+    Stop, Work,
 };
-use crate::error::{DatabaseError, DatabaseErrorKind};
+use crate::error::{Blocker, DatabaseError, DatabaseErrorKind, ErrorCode};
 use crate::quote::literal;
 use crate::store::{Attempt, AttemptEnd, Store};
 
@@ -42,6 +44,8 @@ pub(crate) struct MySql<C> {
     cancellation: Arc<Cancellation>,
     /// The journal's, as read under the lock and since.
     newest_attempt: i64,
+    /// Whether the run waits for another runner.
+    waits: bool,
 }
 
 #[derive(Debug, diesel::QueryableByName)]
@@ -62,6 +66,7 @@ where
             session: None,
             cancellation: Arc::default(),
             newest_attempt: 0,
+            waits: true,
         }
     }
 
@@ -118,10 +123,24 @@ where
         let Err(error) = self.history(&self.store.select_history_alone()) else {
             return Ok(Vec::new());
         };
+        let error = self.with_code(error);
+        match error.code {
+            Some(ErrorCode::Number(NO_SUCH_TABLE)) => Ok(Vec::new()),
+            _ => Err(error),
+        }
+    }
+
+    /// The same, of which an error is told with its code.
+    fn coded(&mut self, sql: &str) -> Result<Vec<HistoryRow>, DatabaseError> {
+        self.history(sql).map_err(|error| self.with_code(error))
+    }
+
+    /// The error that has just come, with its code; without a connection there
+    /// is none to be had.
+    fn with_code(&mut self, error: DatabaseError) -> DatabaseError {
         match self.diagnose() {
-            Some(diagnosis) if diagnosis.code == Some(NO_SUCH_TABLE) => Ok(Vec::new()),
-            Some(_) => Err(error),
-            None => Err(closed(error)),
+            Some(diagnosis) => diagnosis.told(error),
+            None => closed(error),
         }
     }
 
@@ -149,15 +168,21 @@ where
             Ok(rows) => Ok(rows),
             // Whatever the error was, the catalogue says what there is.
             Err(_) => match self.present()? {
-                [true, true, true] => self.history(&self.store.select_history()),
-                [true, ..] => self.history(&self.store.select_history_alone()),
+                [true, true, true] => {
+                    let sql = self.store.select_history();
+                    self.coded(&sql)
+                }
+                [true, ..] => {
+                    let sql = self.store.select_history_alone();
+                    self.coded(&sql)
+                }
                 [false, ..] => self.unseen_history(),
             },
         }
     }
 
     fn claim_session(&mut self) -> Result<Claim, DatabaseError> {
-        let sql = session::query(&self.history_table);
+        let sql = session::query(&self.history_table, self.waits);
         let row = self.rows(&sql)?.into_iter().next();
         let Some(session) = row.and_then(Session::of) else {
             return Ok(Claim::Busy);
@@ -171,16 +196,12 @@ where
         self.store = Store::new(Dialect::MySql, Some(&session.database), &self.history_table);
         if session.read_only {
             self.release();
-            let message = "the server is read-only".to_owned();
-            return Err(DatabaseError {
-                kind: DatabaseErrorKind::ReadOnly,
-                ..DatabaseError::other(message)
-            });
+            return Err(DatabaseError::read_only("the server is read-only"));
         }
         self.execute(&Session::enter())?;
         if self.present()? != [true; 3] {
             let sql = self.store.create_tables();
-            self.execute(&sql)?;
+            self.execute(&sql).map_err(|error| self.with_code(error))?;
         }
         let newest: Vec<IdRow> = self.rows(&self.store.select_newest_attempt())?;
         self.newest_attempt = newest.first().and_then(|row| row.id).unwrap_or_default();
@@ -294,9 +315,33 @@ where
     }
 
     fn holder(&mut self) -> Option<String> {
-        let sql = session::holder_query(&self.history_table);
-        let rows: Vec<TextRow> = self.rows(&sql).ok()?;
+        let sql = session::holder_query(&self.history_table, Some(&self.store.journal));
+        let rows: Vec<TextRow> = match self.rows(&sql) {
+            Ok(rows) => rows,
+            // There is no journal yet, or not for this account.
+            Err(_) => self
+                .rows(&session::holder_query(&self.history_table, None))
+                .ok()?,
+        };
         rows.into_iter().next()?.text
+    }
+
+    fn introduce(&mut self, run: &Introduction<'_>) {
+        self.waits = run.waits;
+    }
+
+    fn blockers(&mut self, statement: &str) -> Vec<Blocker> {
+        blockers::queries(statement)
+            .iter()
+            .find_map(|sql| {
+                let rows: Vec<blockers::BlockerRow> = self.rows(sql).ok()?;
+                let found: Vec<Blocker> = rows
+                    .into_iter()
+                    .filter_map(blockers::BlockerRow::blocker)
+                    .collect();
+                (!found.is_empty()).then_some(found)
+            })
+            .unwrap_or_default()
     }
 
     fn apply(&mut self, _: &Work<'_>) -> Result<Outcome, Stop> {
@@ -321,10 +366,7 @@ where
 
     fn write(&mut self, sql: &str) -> Result<(), DatabaseError> {
         let sql = self.opening(None) + &transaction(sql);
-        self.execute(&sql).map_err(|error| match self.diagnose() {
-            Some(_) => error,
-            None => closed(error),
-        })
+        self.execute(&sql).map_err(|error| self.with_code(error))
     }
 
     fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
@@ -356,7 +398,10 @@ where
         if outcome != Outcome::Done && probe::of(recorded.statement) == Probe::Unknown {
             let message = "gave up: another session holds a lock on what it changes".to_owned();
             return Err(StatementError::Statement {
-                error: DatabaseError::other(message),
+                error: DatabaseError {
+                    kind: DatabaseErrorKind::LockTimeout,
+                    ..DatabaseError::other(message)
+                },
                 offset: None,
             });
         }

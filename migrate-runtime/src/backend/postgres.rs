@@ -2,33 +2,39 @@
 //! the history row first. Generic over Diesel's connections.
 
 mod again;
+mod alone;
 mod batch;
+mod blockers;
 mod facts;
+mod held;
 mod index;
 mod probe;
 mod settle;
 mod setup;
+mod state;
 mod transaction;
+mod waiting;
 
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use diesel::connection::LoadConnection;
 use diesel::pg::Pg;
 use diesel::{Connection, RunQueryDsl};
 use migrate_core::Dialect;
 
-use self::again::{LOCK_TIMEOUT, Suspicion, suspicion, timed};
+use self::again::Suspicion;
 use self::batch::{Batch, Part};
 use self::facts::{Facts, Until};
 use self::settle::TriedRow;
 pub(crate) use self::setup::SessionSetup;
+use self::state::telling;
 use self::transaction::migration_error;
 use super::{
-    AttemptRow, Backend, Begun, Cancellation, Claim, HistoryRow, IdRow, KeptTexts, LockScope,
-    Outcome, Pace, Recorded, Settled, StatementError, StepRow, Stop, Work,
+    AttemptRow, Backend, Begun, Cancellation, Claim, HistoryRow, Introduction, KeptTexts,
+    LockScope, Outcome, Pace, Recorded, Settled, StatementError, StepRow, Stop, Work,
 };
-use crate::error::{DatabaseError, DatabaseErrorKind};
+use crate::error::{Blocker, DatabaseError, DatabaseErrorKind};
 use crate::lock;
 use crate::quote::{identifier, literal};
 use crate::store::{Attempt, AttemptEnd, Store};
@@ -44,20 +50,12 @@ pub(crate) struct Names {
     pub(crate) schema: Option<String>,
     pub(crate) history_table: String,
     /// Shown in pg_stat_activity.
-    pub(crate) application: String,
+    pub(crate) service: String,
     pub(crate) setup: SessionSetup,
 }
 
-/// The name of one connection's sessions, in pg_stat_activity's 63 bytes;
-/// random, so that cancelling hits no other one.
-pub(crate) fn application(service: &str) -> String {
-    let random = lock::random() & 0xffff_ffff;
-    let mut name = format!("cargo-migrate {service}");
-    while name.len() > 54 {
-        name.pop();
-    }
-    format!("{name} {random:08x}")
-}
+/// Whether a pooler stands between us and the server.
+pub(crate) type IsPooled = Box<dyn Fn() -> bool>;
 
 /// A PostgreSQL connection at work.
 pub(crate) struct Postgres<C> {
@@ -65,14 +63,19 @@ pub(crate) struct Postgres<C> {
     names: Names,
     facts: Option<Facts>,
     store: Store,
+    /// Shown in pg_stat_activity: the service and the run.
+    application: String,
     session_lock: bool,
+    is_pooled: IsPooled,
+    /// Whether it was asked, and there is none.
+    is_direct: bool,
 }
 
 impl<C> Postgres<C>
 where
     C: Connection<Backend = Pg> + LoadConnection,
 {
-    pub(crate) fn new(connection: C, names: Names) -> Self {
+    pub(crate) fn new(connection: C, names: Names, is_pooled: IsPooled) -> Self {
         let store = Store::new(
             Dialect::Postgres,
             names.schema.as_deref(),
@@ -80,10 +83,14 @@ where
         );
         Self {
             connection,
+            // Until there is a run.
+            application: waiting::application(&names.service, &lock::random().to_string()),
             names,
             facts: None,
             store,
             session_lock: false,
+            is_pooled,
+            is_direct: false,
         }
     }
 
@@ -99,7 +106,7 @@ where
             return Ok(granted);
         };
         self.rollback();
-        if error.message.contains(LOCK_NOT_OURS) {
+        if error.message.contains(LOCK_NOT_OURS) && !self.session_lock {
             Ok(Claim::Busy)
         } else {
             Err(error)
@@ -133,7 +140,7 @@ where
         // By name: through a pooler a process may be somebody else's by now.
         let sql = format!(
             "SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = {}",
-            literal(Dialect::Postgres, &self.names.application)
+            literal(Dialect::Postgres, &self.application)
         );
         Some(Arc::new(Cancellation {
             sql: OnceLock::from(sql),
@@ -207,24 +214,14 @@ where
             return Ok(Claim::Fresh);
         };
         if facts.standby {
-            let message = "the server is in recovery".to_owned();
-            return Err(DatabaseError {
-                kind: DatabaseErrorKind::ReadOnly,
-                ..DatabaseError::other(message)
-            });
+            return Err(DatabaseError::read_only("the server is in recovery"));
+        }
+        if facts.read_only {
+            let message = "default_transaction_read_only is on";
+            return Err(DatabaseError::read_only(message));
         }
         if scope == LockScope::Session && !self.session_lock {
-            let sql = format!(
-                "SELECT pg_catalog.pg_try_advisory_lock({})::int::bigint AS id",
-                self.key()
-            );
-            let got: Vec<IdRow> = self.rows(&sql)?;
-            self.session_lock = got.first().and_then(|row| row.id) == Some(1);
-            if !self.session_lock {
-                return Ok(Claim::Busy);
-            }
-            self.execute(&self.enter(Until::Reset, None))?;
-            return Ok(Claim::Fresh);
+            return self.claim_session();
         }
         let facts = self.facts.as_ref();
         if facts.is_some_and(|facts| facts.history && facts.journal && facts.steps) {
@@ -245,10 +242,12 @@ where
         let sql = format!(
             "{}{}{schema}{}COMMIT",
             self.begin_transaction(),
-            self.lock_or_raise(""),
+            self.held_or_raise(""),
             self.store.create_tables()
         );
+        let writes = format!("{schema}{}", self.store.create_tables());
         self.claim_by(&sql, Claim::Fresh)
+            .map_err(|error| self.with_state(&writes, error))
     }
 
     fn release(&mut self) {
@@ -262,19 +261,16 @@ where
         }
     }
 
+    fn introduce(&mut self, run: &Introduction<'_>) {
+        self.application = waiting::application(&self.names.service, run.run_id);
+    }
+
     fn holder(&mut self) -> Option<String> {
-        let key = self.key().cast_unsigned();
-        let sql = format!(
-            "SELECT concat(coalesce(nullif(a.application_name, ''), a.usename), ', pid ', l.pid, \
-             coalesce(' since ' || a.query_start::timestamp(0)::text, '')) AS text \
-             FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
-             WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.classid = {} AND l.objid = {} \
-             AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())",
-            key >> 32,
-            key & 0xffff_ffff
-        );
-        let rows: Vec<facts::TextRow> = self.rows(&sql).ok()?;
-        rows.into_iter().next().map(|row| row.text)
+        self.who_holds_the_lock()
+    }
+
+    fn blockers(&mut self, statement: &str) -> Vec<Blocker> {
+        self.who_blocks(statement)
     }
 
     fn apply(&mut self, work: &Work<'_>) -> Result<Outcome, Stop> {
@@ -298,7 +294,7 @@ where
         if work.interrupt.is_asked() {
             return Err(migration_error(work, part, error));
         }
-        let suspicion = suspicion(&error, work.lock_timeout, elapsed);
+        let suspicion = self.suspicion(&error, work.lock_timeout, elapsed);
         if part == Part::Unknown {
             return self.apply_by_statements(work, suspicion);
         }
@@ -309,11 +305,11 @@ where
                 return again;
             }
         }
-        Err(migration_error(work, part, error))
+        Err(self.told(work, migration_error(work, part, error)))
     }
 
     fn begin_run(&mut self) -> Result<Claim, DatabaseError> {
-        let sql = format!("{}{}", self.begin_transaction(), self.lock_or_raise(""));
+        let sql = format!("{}{}", self.begin_transaction(), self.held_or_raise(""));
         self.claim_by(&sql, Claim::Ready)
     }
 
@@ -325,7 +321,7 @@ where
                 Until::Commit,
                 Some((work.lock_timeout, work.statement_timeout))
             ),
-            self.lock_or_raise(&locked)
+            self.held_or_raise(&locked)
         );
         if pace != Pace::Batch {
             return self.apply_in_run_by_statements(work, &before, pace);
@@ -352,126 +348,87 @@ where
         let _ = self.execute("ROLLBACK");
     }
 
-    fn write(&mut self, sql: &str) -> Result<(), DatabaseError> {
+    fn write(&mut self, writes: &str) -> Result<(), DatabaseError> {
         let sql = format!(
-            "{}{}{}{sql}COMMIT",
+            "{}{}{}{writes}COMMIT",
             self.begin_recording(),
-            self.lock_or_raise(""),
+            self.held_or_raise(""),
             self.put_back_here()
         );
-        self.execute(&sql).inspect_err(|_| self.rollback())
+        self.execute(&sql).map_err(|error| {
+            self.rollback();
+            if error.message.contains(LOCK_NOT_OURS) || error.kind == DatabaseErrorKind::Closed {
+                return error;
+            }
+            self.with_state(writes, error)
+        })
     }
 
     fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
         self.write_due(recorded.before)?;
-        let batch = |statement| Batch {
-            // The search path is the session's: the file may have set it.
-            before: format!(
-                "{}{}{}",
-                self.begin_recording(),
-                transaction::timeouts(recorded.lock_timeout, recorded.statement_timeout),
-                self.lock_or_raise("")
-            ),
-            body: statement,
-            // All of our own writes after it: the statement runs as whom the
-            // file has made of the session, they as who came.
-            after: format!("{}{}COMMIT", self.put_back_here(), recorded.after),
+        // The search path is the session's: the file may have set it.
+        let before = format!(
+            "{}{}{}",
+            self.begin_recording(),
+            transaction::timeouts(recorded.lock_timeout, recorded.statement_timeout),
+            self.held_or_raise("")
+        );
+        // All of our own writes after it: the statement runs as whom the file
+        // has made of the session, they as who came.
+        let after = format!("{}{}COMMIT", self.put_back_here(), recorded.after);
+        let plain = Batch {
+            before,
+            body: recorded.statement,
+            after,
         };
-        let plain = batch(recorded.statement);
-        let timed = timed(recorded.statement);
-        let asking_again = batch(&timed);
-        let began = Instant::now();
         let Err((part, error)) = plain.send(&mut self.connection) else {
             return Ok(Outcome::Done);
         };
-        let elapsed = began.elapsed();
         self.rollback();
         let offset = part.offset();
         let failed = |error| Err(StatementError::Statement { error, offset });
-        if suspicion(&error, recorded.lock_timeout, elapsed) == Suspicion::None
+        if error.kind != DatabaseErrorKind::Other
+            || error.message.contains(LOCK_NOT_OURS)
             || recorded.interrupt.is_asked()
         {
             return failed(error);
         }
+        let Batch { before, after, .. } = plain;
         let asked = if again::holds_a_savepoint(recorded.statement) {
-            self.one_by_one(
-                &asking_again.before,
-                recorded.statement,
-                &asking_again.after,
-            )
+            self.one_by_one(&before, recorded.statement, &after)
         } else {
-            asking_again
+            let in_block = Batch {
+                before,
+                body: &telling(recorded.statement),
+                after,
+            };
+            in_block
                 .send(&mut self.connection)
                 .map_err(|(_, error)| error)
         };
-        match asked {
-            Ok(()) => Ok(Outcome::Done),
-            Err(again) => {
-                self.rollback();
-                if again.message.contains(LOCK_TIMEOUT) {
-                    Ok(Outcome::LockTimeout { statement: None })
-                } else {
-                    // What has a place points to a word.
-                    failed(if offset.is_some() { error } else { again })
-                }
-            }
+        let Err(again) = asked else {
+            return Ok(Outcome::Done);
+        };
+        self.rollback();
+        if again.kind == DatabaseErrorKind::LockTimeout {
+            return Ok(Outcome::LockTimeout { statement: None });
         }
+        // What has a place points to a word.
+        let is_first = offset.is_some() || state::is_of_the_block(&again);
+        failed(if is_first {
+            state::told_by(error, again)
+        } else {
+            again
+        })
     }
 
     fn run_alone(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
-        // CONCURRENTLY waits without stopping anybody, and a cancelled one
-        // leaves an invalid index.
-        let waits_for_ever = index::is_concurrent(recorded.statement);
-        // There is no second try: nobody knows what a timeout left of the others.
-        let lock = if waits_for_ever {
-            Duration::ZERO
-        } else {
-            recorded.longest_lock_timeout
-        };
-        // The question is asked by the session that the file has made; our own
-        // writes are those of who came.
-        let record = format!(
-            "{}{}{}{}{}COMMIT;\nSET lock_timeout = {}; SET statement_timeout = {};\n{}",
-            self.begin_recording(),
-            self.lock_or_raise(""),
-            settle::ask(recorded.statement),
-            self.put_back_here(),
-            recorded.before,
-            lock.as_millis(),
-            recorded.statement_timeout.as_millis(),
-            settle::refuse(recorded.statement),
-        );
-        if let Err(error) = self.execute(&record) {
-            self.rollback();
-            return Err(match settle::refusal(&error) {
-                Some(error) => StatementError::Statement {
-                    error,
-                    offset: None,
-                },
-                None => StatementError::Record(error),
-            });
-        }
-        self.run_unrecorded(recorded.statement)?;
-        self.check_built(recorded.statement)
-            .map_err(|error| StatementError::Statement {
-                error,
-                offset: None,
-            })?;
-        Ok(Outcome::Done)
+        self.alone(recorded)
     }
 
     fn run_unrecorded(&mut self, statement: &str) -> Result<(), StatementError> {
-        let batch = Batch {
-            before: String::new(),
-            body: statement,
-            after: String::new(),
-        };
-        batch.send(&mut self.connection).map_err(|(part, error)| {
-            // A block with a BEGIN of its own is open still.
-            self.rollback();
-            let offset = part.offset();
-            StatementError::Statement { error, offset }
-        })
+        let before = self.held_or_raise_now();
+        self.run_in_autocommit(before, statement)
     }
 
     fn fingerprint(&self, statement: &str) -> Option<String> {

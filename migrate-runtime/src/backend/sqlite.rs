@@ -15,8 +15,9 @@ use migrate_core::{Dialect, Direction, tokenize};
 
 pub(crate) use self::sentinel::Sentinel;
 use super::{
-    AttemptRow, Backend, Begun, Claim, HistoryColumns, HistoryRow, IdRow, KeptTexts, LockScope,
-    Outcome, Pace, Recorded, Settled, StatementError, StepRow, Stop, Work, first_line, word_at,
+    AttemptRow, Backend, Begun, Claim, HistoryColumns, HistoryRow, IdRow, Introduction, KeptTexts,
+    LockScope, Outcome, Pace, Recorded, Settled, StatementError, StepRow, Stop, Work, first_line,
+    word_at,
 };
 use crate::client::sqlite::cancel;
 use crate::error::{DatabaseError, DatabaseErrorKind};
@@ -35,6 +36,9 @@ pub(crate) struct Sqlite<C> {
     sentinel: Option<Sentinel>,
     ready: bool,
     foreign_keys: i64,
+    service: String,
+    /// user@host.
+    applied_by: String,
 }
 
 /// How to open a file that is not there yet: SQLite creates it on opening, and
@@ -74,6 +78,8 @@ where
             sentinel: None,
             ready: false,
             foreign_keys: 0,
+            service: String::new(),
+            applied_by: String::new(),
         }
     }
 
@@ -82,6 +88,26 @@ where
     pub(crate) fn opened_later(mut self, later: Option<Later>) -> Self {
         self.later = later;
         self
+    }
+
+    /// The same for the database of `service`, which is told to those who wait.
+    pub(crate) fn of(mut self, service: &str) -> Self {
+        self.service = service.to_owned();
+        self
+    }
+
+    /// Who we are, for those who wait for us.
+    fn introduction(&mut self) -> String {
+        let pid = format!("pid {}", std::process::id());
+        let sql = "SELECT strftime('since %Y-%m-%d %H:%M:%S UTC', 'now') AS name";
+        let now = self.rows::<NameRow>(sql).unwrap_or_default();
+        let now = now.into_iter().next().map(|row| row.name);
+        [self.service.clone(), pid, self.applied_by.clone()]
+            .into_iter()
+            .chain(now)
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     fn open_now(&mut self) -> Result<(), DatabaseError> {
@@ -273,8 +299,9 @@ where
     }
 
     fn claim(&mut self, _: LockScope) -> Result<Claim, DatabaseError> {
-        if let (Some(path), None) = (&self.path, &self.sentinel) {
-            self.sentinel = Sentinel::acquire(path)?;
+        if let (Some(path), None) = (self.path.clone(), &self.sentinel) {
+            let who = self.introduction();
+            self.sentinel = Sentinel::acquire(&path, &who)?;
             // Whoever has the lock may have made the file meanwhile.
             if self.sentinel.is_some() || path.exists() {
                 self.open_now()?;
@@ -301,6 +328,10 @@ where
 
     fn release(&mut self) {
         self.sentinel = None;
+    }
+
+    fn introduce(&mut self, run: &Introduction<'_>) {
+        self.applied_by = run.applied_by.to_owned();
     }
 
     fn holder(&mut self) -> Option<String> {

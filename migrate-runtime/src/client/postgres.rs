@@ -1,6 +1,8 @@
 //! PostgreSQL by libpq, with what the bundled one lacks: the distribution's
 //! socket directory, and a limit to the waiting.
 
+mod libpq;
+
 use diesel::Connection;
 use diesel::connection::CacheSize;
 use diesel::pg::PgConnection;
@@ -29,10 +31,22 @@ pub(crate) fn connect(url: &DatabaseUrl) -> Result<PgConnection, OpenError> {
     Ok(connection)
 }
 
+/// Whether there is a pooler between us and the server, by a connection of its
+/// own: the one at work is Diesel's, which tells nothing of itself.
+///
+/// A pooler that gives a client one session for as long as it stays cannot be
+/// told from one that gives each transaction another. To take the second for
+/// the first leaves a lock with a stranger, for as long as the pooler lives; to
+/// take the first for the second costs a URL without the pooler. So all of them
+/// are poolers.
+pub(crate) fn is_pooled(url: &DatabaseUrl) -> bool {
+    libpq::is_pooled(as_client(url).expose()).unwrap_or_default()
+}
+
 /// Why there is no connection. The server's words are in its language, so they
 /// are not read: the server itself is asked whether it has the database.
 fn reason(message: &str, url: &DatabaseUrl) -> OpenReason {
-    if !message.contains("FATAL") {
+    if !libpq::answers(as_client(url).expose()) {
         return OpenReason::Unreachable;
     }
     let Some(name) = url.database_name().or_else(|| url.user()) else {

@@ -11,7 +11,7 @@ use migrate_core::{Note, RunMode, Script};
 
 use super::stored::{Origin, Sources};
 use crate::backend::{Backend, Work};
-use crate::error::{Error, Failure, RefusedFile, Remains};
+use crate::error::{DatabaseError, DatabaseErrorKind, Error, Failure, RefusedFile, Remains};
 use crate::migrator::Options;
 use crate::store::AttemptEnd;
 
@@ -177,8 +177,30 @@ impl Prepared {
             file: self.file.clone(),
             excerpt: range.map(|range| Excerpt::of(&self.text, &range)),
             message,
+            kind: DatabaseErrorKind::Other,
+            blockers: Vec::new(),
             remains,
         }))
+    }
+
+    /// The same for what the database says.
+    pub(super) fn failed(
+        &self,
+        step: &Step,
+        statement: Option<usize>,
+        range: Option<Range<usize>>,
+        error: DatabaseError,
+        remains: Remains,
+    ) -> Error {
+        let kind = match error.kind {
+            // Without one nobody but a person can have cancelled it.
+            DatabaseErrorKind::Canceled if !self.statement_timeout.is_zero() => {
+                DatabaseErrorKind::StatementTimeout
+            }
+            other => other,
+        };
+        self.failure(step, statement, range, error.message, remains)
+            .of_kind(kind)
     }
 
     /// Writes the journal's row of a failed transaction, after its rollback.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use migrate_core::{Catalog, Direction, Goal, History, RunMode, Step, Version};
 
 use super::prepare::Prepared;
-use super::{Report, Run};
+use super::{Report, Run, introduce};
 use crate::error::{DatabaseError, Error, Remains};
 use crate::event::Event;
 use crate::lock::random;
@@ -63,6 +63,8 @@ pub(crate) fn reach(
 ) -> Result<(), Error> {
     let mut carried = Carried::default();
     loop {
+        // Cancelling knows the run by its name.
+        introduce(database.backend(), options);
         let guard = database.cancel_on(&options.interrupt);
         let mut run = Run::new(database.backend(), catalog, options, tell, report);
         run.carried = carried;

@@ -99,9 +99,6 @@ impl Run<'_> {
     fn write_rows(&mut self, sql: &str) -> Result<(), Error> {
         self.backend
             .write(sql)
-            .map_err(|error| match self.backend.is_lock_lost(&error) {
-                true => Error::LockLost,
-                false => Error::database("cannot write the journal")(error),
-            })
+            .map_err(|source| self.stopped("cannot write the journal", source))
     }
 }

@@ -6,7 +6,7 @@ use migrate_core::{
     Script, Statement, Step, Version, replay,
 };
 
-use super::{prepare::Prepared, stored};
+use super::{prepare::Prepared, stopped, stored};
 use crate::backend::{Backend, Settled, StatementError, StepRow};
 use crate::error::{DatabaseError, Error};
 use crate::event::Event;
@@ -212,6 +212,6 @@ pub(super) fn settle(
     };
     backend
         .write(&sql)
-        .map_err(Error::database("cannot settle the statement in doubt"))?;
+        .map_err(|source| stopped(backend, "cannot settle the statement in doubt", source))?;
     Ok(true)
 }

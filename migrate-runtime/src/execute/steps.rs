@@ -8,11 +8,12 @@ use std::time::Instant;
 use migrate_core::Checksum;
 use migrate_core::{Direction, Statement, StatementKind, Step, assigns_variables};
 
+use super::contention::{Contention, lock_pause, lock_timeout};
 use super::prepare::Prepared;
 use super::resume;
-use super::{LOCK_TRIES, lock_pause, lock_timeout};
+use super::stopped;
 use crate::backend::{Backend, Outcome, Recorded, Settled, StatementError, first_line, word_at};
-use crate::error::{DatabaseError, DatabaseErrorKind, Error, Remains};
+use crate::error::{Blocker, DatabaseError, DatabaseErrorKind, Error, Remains};
 use crate::event::Event;
 use crate::migrator::Options;
 use crate::quote::literal;
@@ -21,6 +22,8 @@ use crate::quote::literal;
 /// one packet, whatever its limit.
 const LONGEST_GROUP: usize = 100;
 const LARGEST_GROUP: usize = 256 * 1024;
+
+const RECORDING: &str = "cannot record the migration's statements";
 
 /// How a statement meets its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +51,8 @@ struct Attempt<'a> {
     began: Instant,
     /// Whether the last statement has taken the end along.
     ended: bool,
+    /// Who stood in the way of a statement that gave up.
+    blockers: Vec<Blocker>,
 }
 
 /// Runs a migration by its steps, from where an earlier attempt stopped.
@@ -59,12 +64,11 @@ pub(super) fn run(
     tell: &dyn Fn(Event<'_>),
 ) -> Result<(), Error> {
     let began = Instant::now();
-    let recording = Error::database;
     let (id, done, tried, due) = match &step.resume {
         Some(resume) => {
             let steps = backend
                 .read_steps(resume.attempt)
-                .map_err(recording("cannot read the migration's steps"))?;
+                .map_err(Error::database("cannot read the migration's steps"))?;
             resume::check(step, prepared, &steps)?;
             let work = prepared.work(step, options);
             let due = backend
@@ -75,9 +79,8 @@ pub(super) fn run(
         }
         None => {
             let work = prepared.work(step, options);
-            let begun = backend
-                .begin_attempt(&work.attempt())
-                .map_err(recording("cannot record the migration's statements"))?;
+            let begun = backend.begin_attempt(&work.attempt());
+            let begun = begun.map_err(|source| stopped(backend, RECORDING, source))?;
             (begun.id, 0, begun.tried, begun.due)
         }
     };
@@ -91,6 +94,7 @@ pub(super) fn run(
         finished: None,
         began,
         ended: false,
+        blockers: Vec::new(),
     };
     let ran = attempt
         .statements(done, options, tell)
@@ -98,7 +102,7 @@ pub(super) fn run(
     let reset = attempt
         .backend
         .reset_session()
-        .map_err(recording("cannot put the session back"));
+        .map_err(Error::database("cannot put the session back"));
     ran.and(reset)
 }
 
@@ -306,13 +310,16 @@ impl Attempt<'_> {
     ) -> Result<(), StatementError> {
         let mut before = self.take_due();
         let repeatable = !assigns_variables(statement, self.prepared.dialect);
-        for tries in 0..LOCK_TRIES {
+        let mut contention = Contention::default();
+        let limit = options.lock_tries.max(1);
+        loop {
+            let waited = lock_timeout(self.prepared.lock_timeout, contention.tries);
             let recorded = Recorded {
                 before: &before,
                 statement,
                 is_block: way == Way::Block,
                 after,
-                lock_timeout: lock_timeout(self.prepared.lock_timeout, tries),
+                lock_timeout: waited,
                 longest_lock_timeout: self.prepared.lock_timeout,
                 statement_timeout: self.prepared.statement_timeout,
                 interrupt: &options.interrupt,
@@ -322,21 +329,30 @@ impl Attempt<'_> {
                 Way::Alone => self.backend.run_alone(&recorded)?,
             };
             match outcome {
-                Outcome::LockTimeout { .. } if repeatable => {}
-                Outcome::LockTimeout { .. } => break,
+                Outcome::LockTimeout { .. } => {}
                 Outcome::Done | Outcome::Busy | Outcome::Elsewhere => return Ok(()),
             }
             before.clear();
-            let (step, attempt) = (self.step, tries + 1);
+            let limit = if repeatable {
+                limit
+            } else {
+                contention.tries + 1
+            };
+            contention.count(self.backend, statement, waited, limit);
+            let (step, attempt) = (self.step, contention.tries);
             tell(Event::LockTimeout { step, attempt });
+            if attempt >= limit {
+                break;
+            }
             options.interrupt.pause(lock_pause(attempt));
             if options.interrupt.is_asked() {
                 break;
             }
         }
-        let message = "another session holds a lock on what it changes";
+        let error = contention.error();
+        self.blockers = contention.into_blockers();
         Err(StatementError::Statement {
-            error: DatabaseError::other(message.to_owned()),
+            error,
             offset: None,
         })
     }
@@ -367,11 +383,7 @@ impl Attempt<'_> {
     }
 
     fn recording(&self, error: DatabaseError) -> Error {
-        if self.backend.is_lock_lost(&error) {
-            Error::LockLost
-        } else {
-            Error::database("cannot record the migration's statements")(error)
-        }
+        stopped(self.backend, RECORDING, error)
     }
 
     /// A setting that an earlier run made cannot be made again: nothing is run,
@@ -430,13 +442,16 @@ impl Attempt<'_> {
             }
             _ => first_line(&self.prepared.text, &statement),
         };
-        self.prepared.failure(
-            self.step,
-            Some(range.start),
-            Some(place),
-            error.message.clone(),
-            remains,
-        )
+        let blockers = std::mem::take(&mut self.blockers);
+        self.prepared
+            .failed(
+                self.step,
+                Some(range.start),
+                Some(place),
+                error.clone(),
+                remains,
+            )
+            .blocked_by(blockers)
     }
 
     fn interrupted(&mut self) -> Error {

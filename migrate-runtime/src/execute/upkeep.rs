@@ -88,6 +88,6 @@ impl Run<'_> {
         self.backend
             .write(&sql)
             .map(|()| true)
-            .map_err(Error::database("cannot write the journal"))
+            .map_err(|source| self.stopped("cannot write the journal", source))
     }
 }

@@ -2,7 +2,8 @@
 
 use migrate_core::Plan;
 
-use super::{Run, Went, lock_timeout};
+use super::contention::lock_timeout;
+use super::{Run, Went};
 use crate::backend::{Claim, Outcome, Pace, Stop};
 use crate::error::{Error, Remains};
 
@@ -25,7 +26,9 @@ impl Run<'_> {
         let mut first = None;
         loop {
             let begun = self.backend.begin_run();
-            if begun.map_err(Error::database("cannot begin the transaction"))? == Claim::Busy {
+            let begun =
+                begun.map_err(|source| self.stopped("cannot begin the transaction", source))?;
+            if begun == Claim::Busy {
                 return Ok((0, Went::Again));
             }
             let ended = self.whole_begun(plan, tries, slowly);
@@ -72,7 +75,7 @@ impl Run<'_> {
                     return Ok(Ended::Contended(n, statement));
                 }
                 Err(Stop::Database(source)) => {
-                    return Err(Error::database("cannot record the migration")(source));
+                    return Err(self.stopped("cannot record the migration", source));
                 }
                 Err(Stop::Migration {
                     statement,
@@ -81,13 +84,8 @@ impl Run<'_> {
                 }) => {
                     let may_have_waited =
                         !work.lock_timeout.is_zero() && began.elapsed() >= work.lock_timeout;
-                    let failure = prepared.failure(
-                        step,
-                        statement,
-                        range,
-                        error.message,
-                        Remains::RunRolledBack,
-                    );
+                    let failure =
+                        prepared.failed(step, statement, range, error, Remains::RunRolledBack);
                     if self.options.interrupt.is_asked() {
                         return Err(failure);
                     }

@@ -396,7 +396,7 @@ $ cargo migrate run  # exits 2
 2| 8 | nonsense = 1
 2|   | ^^^^^^^^
 2|   |
-2|   = help: the keys are ahead, backend, bin, database-url-command, database-url-env, default-url, directory, history-table, lint, lock-timeout, out-of-order, same-version, schema, schema-file, session-setup, shadow-url-env, statement-timeout, database, service
+2|   = help: the keys are ahead, backend, bin, database-url-command, database-url-env, default-url, directory, history-table, lint, lock-timeout, lock-tries, out-of-order, same-version, schema, schema-file, session-setup, shadow-url-env, statement-timeout, database, service
 
 "#]]
     );

@@ -3,6 +3,7 @@
 
 mod afresh;
 mod asking;
+mod blockers;
 mod codes;
 mod command_line;
 mod differential;
@@ -20,6 +21,7 @@ mod interrupted;
 mod json;
 mod json_talk;
 mod large;
+mod locks;
 mod long_sets;
 mod lost;
 mod manners;

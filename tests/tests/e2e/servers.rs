@@ -326,6 +326,7 @@ $ cargo migrate run  # exits 1
 2| error: cart: the server is read-only (a standby?); migrations run on the primary
 2|  |
 2|  = help: point the URL at the primary
+2|  = help: where it is the primary, `default_transaction_read_only` is on: for the role, the database or by the URL
 2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]

@@ -13,7 +13,7 @@ use migrate_core::{Dialect, Statement, lexemes, split};
 use super::session::{Session, Timeouts};
 use super::{MySql, closed, place};
 use crate::backend::{Backend, Outcome, StatementError};
-use crate::error::DatabaseError;
+use crate::error::{DatabaseError, ErrorCode};
 
 /// Errors after which the statement has done nothing, and may be tried again:
 /// ER_LOCK_WAIT_TIMEOUT and ER_LOCK_DEADLOCK.
@@ -53,6 +53,16 @@ pub(super) struct Diagnosis {
     /// Of its rollback; or the code again.
     #[diesel(sql_type = Nullable<BigInt>)]
     warning: Option<i64>,
+}
+
+impl Diagnosis {
+    /// The error that it is of, with its code.
+    pub(super) fn told(&self, error: DatabaseError) -> DatabaseError {
+        match self.code {
+            Some(code) => error.with_code(ErrorCode::Number(code)),
+            None => error,
+        }
+    }
 }
 
 impl<C> MySql<C>
@@ -125,6 +135,7 @@ where
         let Some(diagnosis) = self.diagnose() else {
             return Err(StatementError::Record(closed(error)));
         };
+        let error = diagnosis.told(error);
         let piece = match diagnosis.in_statement {
             Some(n @ 1..) if !self.is_lock_lost(&error) => {
                 pieces.get(usize::try_from(n - 1).unwrap_or_default())

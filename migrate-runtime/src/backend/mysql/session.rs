@@ -29,6 +29,21 @@ const PUT_BACK: [&str; 11] = [
 /// A year: the longest that the server waits for a lock.
 const FOR_EVER: u64 = 31_536_000;
 
+/// Whether the server takes writes: a replica says so of itself, and so does a
+/// server over files that may not change. Some releases answer in words, and
+/// accounts with rights enough are not kept from writing.
+const READ_ONLY: &str =
+    "CAST(@@GLOBAL.read_only NOT IN ('0', 'OFF') OR @@GLOBAL.innodb_read_only AS SIGNED)";
+
+/// After how many seconds of silence the server gives up a runner. A host that
+/// has vanished says nothing more, and its lock is to be free after 40 s at the
+/// most. Between our own packets are at most the pauses of [`contention`], 5 s
+/// each: who is silent for longer has been stopped, finds its connection gone
+/// when it goes on, and runs nothing that another runner has.
+///
+/// [`contention`]: crate::execute
+const SILENCE: u32 = 30;
+
 /// A session that has the lock.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
@@ -81,25 +96,37 @@ fn lock_name(history_table: &str) -> String {
     )
 }
 
-/// Takes the lock, waiting for a second, and asks what the session is. Of
-/// GET_LOCK's answers only 1 is a success.
-pub(super) fn query(history_table: &str) -> String {
+/// Takes the lock, waiting for a second where there is time to wait, and asks
+/// what the session is. Of GET_LOCK's answers only 1 is a success.
+pub(super) fn query(history_table: &str, waits: bool) -> String {
     let name = lock_name(history_table);
+    let seconds = i32::from(waits);
     format!(
         "SELECT CAST(DATABASE() AS CHAR) AS database_name, CAST({name} AS CHAR) AS lock_name, \
-         CAST(CONNECTION_ID() AS SIGNED) AS connection, CAST(@@GLOBAL.read_only AS SIGNED) AS read_only, \
+         CAST(CONNECTION_ID() AS SIGNED) AS connection, {READ_ONLY} AS read_only, \
          CAST(@@max_allowed_packet AS SIGNED) AS largest_packet, \
-         CAST(GET_LOCK({name}, 1) AS SIGNED) AS locked"
+         CAST(GET_LOCK({name}, {seconds}) AS SIGNED) AS locked"
     )
 }
 
-/// Who has the lock, as far as the user may see other sessions.
-pub(super) fn holder_query(history_table: &str) -> String {
+/// Who has the lock, as far as the user may see other sessions; where there is a
+/// journal, with the attempt that runs under it.
+pub(super) fn holder_query(history_table: &str, journal: Option<&str>) -> String {
     let name = lock_name(history_table);
+    let attempt = journal.map_or_else(
+        || "SELECT NULL AS applied_by, NULL AS started_at".to_owned(),
+        |journal| {
+            format!(
+                "SELECT applied_by, started_at FROM {journal} WHERE state = 'running' ORDER BY id DESC LIMIT 1"
+            )
+        },
+    );
     format!(
-        "SELECT CAST(CONCAT('connection ', h.id, COALESCE(CONCAT(', ', p.USER, '@', p.HOST, ', for ', p.TIME, ' s'), '')) \
+        "SELECT CAST(CONCAT('connection ', h.id, COALESCE(CONCAT(', ', p.USER, '@', p.HOST), ''), \
+         COALESCE(CONCAT(', ', j.applied_by, ', since ', DATE_FORMAT(j.started_at, '%Y-%m-%d %H:%i:%s'), ' (server time)'), CONCAT(', for ', p.TIME, ' s'), '')) \
          AS CHAR) AS text FROM (SELECT IS_USED_LOCK({name}) AS id) h \
-         LEFT JOIN information_schema.PROCESSLIST p ON p.ID = h.id WHERE h.id IS NOT NULL"
+         LEFT JOIN information_schema.PROCESSLIST p ON p.ID = h.id \
+         LEFT JOIN ({attempt}) j ON TRUE WHERE h.id IS NOT NULL"
     )
 }
 
@@ -212,7 +239,7 @@ impl Session {
             .map(|name| format!("@cargo_migrate_{name} = @@SESSION.{name}"))
             .collect();
         format!(
-            "SET SESSION autocommit = 1;\nSET {};\nSET SESSION lc_messages = 'en_US', SESSION wait_timeout = 120",
+            "SET SESSION autocommit = 1;\nSET {};\nSET SESSION lc_messages = 'en_US', SESSION wait_timeout = {SILENCE}",
             noted.join(", ")
         )
     }

@@ -7,15 +7,12 @@ use diesel::Connection;
 use diesel::connection::LoadConnection;
 use diesel::pg::Pg;
 
-use migrate_core::{Dialect, split, tokenize};
+use migrate_core::{Dialect, Direction, split};
 
 use super::Postgres;
+use super::state::{moves_a_savepoint, telling};
 use crate::backend::{Backend, Outcome, Pace, Stop, Work, first_line};
 use crate::error::{DatabaseError, DatabaseErrorKind};
-use crate::quote::dollar;
-
-/// A text of our own, which comes back whatever language the server speaks.
-pub(super) const LOCK_TIMEOUT: &str = "cargo-migrate: lock timeout";
 
 /// Whether a failed migration may have run into its lock timeout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,14 +21,16 @@ pub(super) enum Suspicion {
     LockTimeout,
 }
 
-/// Whether an error without a place may be a lock timeout: by the time that
+/// Whether an error may be a lock timeout or a deadlock: by the time that
 /// passed, for Diesel hides the SQLSTATE and the server speaks any language.
-pub(super) fn suspicion(
+fn suspicion(
     error: &DatabaseError,
     lock_timeout: Duration,
+    deadlock_timeout: Duration,
     elapsed: Duration,
 ) -> Suspicion {
-    let may_have_waited = !lock_timeout.is_zero() && elapsed >= lock_timeout;
+    let waited = !lock_timeout.is_zero() && elapsed >= lock_timeout;
+    let may_have_waited = waited || elapsed >= deadlock_timeout;
     if may_have_waited && error.kind == DatabaseErrorKind::Other {
         Suspicion::LockTimeout
     } else {
@@ -39,16 +38,7 @@ pub(super) fn suspicion(
     }
 }
 
-/// Whether a statement is SAVEPOINT, RELEASE or ROLLBACK TO.
-fn moves_a_savepoint(statement: &str) -> bool {
-    let first = tokenize(statement, Dialect::Postgres).find(|token| !token.is_blank());
-    first.is_some_and(|token| {
-        let word = statement[token.range].to_ascii_lowercase();
-        ["savepoint", "release", "rollback"].contains(&word.as_str())
-    })
-}
-
-/// Whether one of a block's statements is such a one.
+/// Whether one of a block's statements moves a savepoint.
 pub(super) fn holds_a_savepoint(block: &str) -> bool {
     let statements = split(block, Dialect::Postgres).unwrap_or_default();
     statements
@@ -56,19 +46,24 @@ pub(super) fn holds_a_savepoint(block: &str) -> bool {
         .any(|statement| moves_a_savepoint(&block[statement.range.clone()]))
 }
 
-/// A statement in a block that turns a lock timeout into our own text.
-pub(super) fn timed(statement: &str) -> String {
-    let run = dollar(statement);
-    let body = format!(
-        "BEGIN EXECUTE {run}; EXCEPTION WHEN lock_not_available THEN RAISE EXCEPTION '{LOCK_TIMEOUT}'; END"
-    );
-    format!("DO {}", dollar(&body))
-}
-
 impl<C> Postgres<C>
 where
     C: Connection<Backend = Pg> + LoadConnection,
 {
+    /// The same of an error of this server's.
+    pub(super) fn suspicion(
+        &self,
+        error: &DatabaseError,
+        lock_timeout: Duration,
+        elapsed: Duration,
+    ) -> Suspicion {
+        let deadlock_timeout = self
+            .facts
+            .as_ref()
+            .map_or(Duration::MAX, |facts| facts.deadlock_timeout);
+        suspicion(error, lock_timeout, deadlock_timeout, elapsed)
+    }
+
     /// The transaction once more, statement by statement: names the one that
     /// fails, or commits.
     pub(super) fn apply_by_statements(
@@ -79,12 +74,33 @@ where
         let begun = self.execute(&self.begin(work));
         let outcome = match begun {
             Ok(()) => self.statements_and_end(work, suspicion),
-            Err(error) => self.ours(&error).unwrap_or(Err(Stop::Database(error))),
+            Err(error) => self.not_begun(work, error),
         };
         if !matches!(outcome, Ok(Outcome::Done)) {
             self.rollback();
         }
         outcome
+    }
+
+    /// What an error of the writes before a migration means.
+    fn not_begun(&mut self, work: &Work<'_>, error: DatabaseError) -> Result<Outcome, Stop> {
+        if let Some(known) = self.ours(&error) {
+            return known;
+        }
+        let write = match work.direction {
+            Direction::Up => self.store.insert_history(work.version),
+            Direction::Down => self.store.delete_history(work.version),
+        };
+        Err(Stop::Database(self.with_state(&write, error)))
+    }
+
+    /// The writes behind a migration.
+    fn end_of(&mut self, work: &Work<'_>) -> Result<(), Stop> {
+        let Err(error) = self.execute(&self.end(work)) else {
+            return Ok(());
+        };
+        let write = self.record_last(work);
+        Err(Stop::Database(self.with_state(&write, error)))
     }
 
     fn statements_and_end(
@@ -96,7 +112,7 @@ where
         if ran != Outcome::Done {
             return Ok(ran);
         }
-        self.execute(&self.end(work)).map_err(Stop::Database)?;
+        self.end_of(work)?;
         match self.execute("COMMIT") {
             Ok(()) => Ok(Outcome::Done),
             Err(error) if error.kind == DatabaseErrorKind::Closed => Err(Stop::Database(error)),
@@ -117,7 +133,7 @@ where
         pace: Pace,
     ) -> Result<Outcome, Stop> {
         if let Err(error) = self.execute(before) {
-            return self.ours(&error).unwrap_or(Err(Stop::Database(error)));
+            return self.not_begun(work, error);
         }
         let suspicion = match pace {
             Pace::Timed => Suspicion::LockTimeout,
@@ -125,7 +141,7 @@ where
         };
         let ran = self.statements(work, suspicion)?;
         if ran == Outcome::Done {
-            self.execute(&self.end(work)).map_err(Stop::Database)?;
+            self.end_of(work)?;
         }
         Ok(ran)
     }
@@ -145,7 +161,7 @@ where
             if moves_a_savepoint(text) {
                 self.execute(text)?;
             } else {
-                self.execute(&timed(text))?;
+                self.execute(&telling(text))?;
             }
         }
         self.execute(after)
@@ -154,21 +170,17 @@ where
     fn statements(&mut self, work: &Work<'_>, suspicion: Suspicion) -> Result<Outcome, Stop> {
         for (n, statement) in work.script.statements.iter().enumerate() {
             let text = &work.text[statement.range.clone()];
-            let sent = match suspicion {
-                Suspicion::None => text.to_owned(),
-                // PL/pgSQL cannot, and none of them waits for a lock.
-                Suspicion::LockTimeout if moves_a_savepoint(text) => text.to_owned(),
-                Suspicion::LockTimeout => timed(text),
-            };
-            let ran = if work.interrupt.is_asked() {
-                Err(DatabaseError::interrupted())
-            } else {
-                self.execute(&sent)
+            let ran = match suspicion {
+                _ if work.interrupt.is_asked() => Err(DatabaseError::interrupted()),
+                Suspicion::None => self.execute_telling(text, work.interrupt),
+                // Once is enough: while it waits, others wait behind it.
+                Suspicion::LockTimeout if moves_a_savepoint(text) => self.execute(text),
+                Suspicion::LockTimeout => self.execute_in_block(text),
             };
             let Err(error) = ran else {
                 continue;
             };
-            if error.message.contains(LOCK_TIMEOUT) {
+            if error.kind == DatabaseErrorKind::LockTimeout {
                 return Ok(Outcome::LockTimeout { statement: Some(n) });
             }
             if error.kind == DatabaseErrorKind::Closed {

@@ -27,7 +27,9 @@ pub(super) struct Facts {
     pub(super) steps_readable: bool,
     pub(super) standby: bool,
     watches_client: bool,
-    read_only: bool,
+    on_linux: bool,
+    pub(super) read_only: bool,
+    pub(super) deadlock_timeout: Duration,
     search_path: String,
     role: String,
     lock_timeout: String,
@@ -65,7 +67,11 @@ struct SessionRow {
     #[diesel(sql_type = Bool)]
     watches_client: bool,
     #[diesel(sql_type = Bool)]
+    on_linux: bool,
+    #[diesel(sql_type = Bool)]
     read_only: bool,
+    #[diesel(sql_type = BigInt)]
+    deadlock_timeout: i64,
     #[diesel(sql_type = Text)]
     search_path: String,
     #[diesel(sql_type = Text)]
@@ -183,7 +189,9 @@ fn session_query(schema: Option<&str>, table: &str) -> String {
          coalesce(has_table_privilege({}, 'SELECT'), false) AS journal_readable, \
          coalesce(has_table_privilege({}, 'SELECT'), true) AS steps_readable, pg_is_in_recovery() AS standby, \
          current_setting('server_version_num')::int >= 140000 AND version() LIKE '%linux%' AS watches_client, \
+         version() LIKE '%linux%' AS on_linux, \
          current_setting('default_transaction_read_only')::bool AS read_only, \
+         (extract(epoch FROM current_setting('deadlock_timeout')::interval) * 1000)::bigint AS deadlock_timeout, \
          current_setting('search_path') AS search_path, current_setting('role') AS role, \
          current_setting('lock_timeout') AS lock_timeout, current_setting('statement_timeout') AS statement_timeout",
         of(table),
@@ -208,7 +216,9 @@ impl SessionRow {
             steps_readable: self.steps_readable,
             standby: self.standby,
             watches_client: self.watches_client,
+            on_linux: self.on_linux,
             read_only: self.read_only,
+            deadlock_timeout: Duration::from_millis(self.deadlock_timeout.unsigned_abs()),
             search_path: self.search_path.clone(),
             role: self.role.clone(),
             lock_timeout: self.lock_timeout.clone(),
@@ -272,17 +282,25 @@ impl Facts {
     pub(super) fn enter(
         &self,
         names: &Names,
+        application: &str,
         until: Until,
         timeouts: Option<(Duration, Duration)>,
     ) -> String {
         let path = self.path(names.schema.as_deref());
         let mut settings = vec![
-            ("application_name", names.application.as_str()),
+            ("application_name", application),
             ("search_path", &path),
             ("tcp_keepalives_idle", "10"),
             ("tcp_keepalives_interval", "5"),
             ("tcp_keepalives_count", "3"),
+            // A runner that stands still in a transaction holds up the
+            // application; between our statements there is next to no time.
+            ("idle_in_transaction_session_timeout", "60000"),
         ];
+        if self.on_linux {
+            // Answers that nobody acknowledges, which keepalives don't see.
+            settings.push(("tcp_user_timeout", "30000"));
+        }
         if self.watches_client {
             settings.push(("client_connection_check_interval", "2000"));
         }

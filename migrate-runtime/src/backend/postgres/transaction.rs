@@ -14,28 +14,12 @@ use super::facts::{BEGIN_AS_FOUND, Facts, Until};
 use super::{LOCK_NOT_OURS, NOT_APPLIED, Postgres};
 use crate::backend::{Outcome, Stop, Work, word_at};
 use crate::error::{DatabaseError, DatabaseErrorKind};
-use crate::lock;
-use crate::quote::dollar;
 use crate::store::AttemptEnd;
 
 impl<C> Postgres<C>
 where
     C: Connection<Backend = Pg> + LoadConnection,
 {
-    pub(super) fn key(&self) -> i64 {
-        lock::key(&self.store.history)
-    }
-
-    /// Takes the transaction's lock, or raises our own error; `then` goes on
-    /// inside the same block.
-    pub(super) fn lock_or_raise(&self, then: &str) -> String {
-        let body = format!(
-            "BEGIN IF NOT pg_catalog.pg_try_advisory_xact_lock({}) THEN RAISE EXCEPTION '{LOCK_NOT_OURS}'; END IF; {then}END",
-            self.key()
-        );
-        format!("DO {};\n", dollar(&body))
-    }
-
     pub(super) fn record_first(&self, work: &Work<'_>) -> (String, String) {
         match work.direction {
             Direction::Up => (String::new(), self.store.insert_history(work.version)),
@@ -70,7 +54,7 @@ where
     pub(super) fn enter(&self, until: Until, timeouts: Option<(Duration, Duration)>) -> String {
         let facts = self.facts.as_ref();
         facts
-            .map(|facts| facts.enter(&self.names, until, timeouts))
+            .map(|facts| facts.enter(&self.names, &self.application, until, timeouts))
             .unwrap_or_default()
     }
 
@@ -116,7 +100,7 @@ where
                 Until::Commit,
                 Some((work.lock_timeout, work.statement_timeout))
             ),
-            self.lock_or_raise(&locked)
+            self.held_or_raise(&locked)
         )
     }
 
@@ -127,7 +111,12 @@ where
     /// What an error of a batch means, before it is taken for the migration's.
     pub(super) fn ours(&self, error: &DatabaseError) -> Option<Result<Outcome, Stop>> {
         if error.message.contains(LOCK_NOT_OURS) {
-            return Some(Ok(Outcome::Busy));
+            // What the session has lost is not to be waited for.
+            return Some(if self.session_lock {
+                Err(Stop::Database(error.clone()))
+            } else {
+                Ok(Outcome::Busy)
+            });
         }
         let of_history = error.table.as_deref() == Some(self.names.history_table.as_str());
         if error.message.contains(NOT_APPLIED)

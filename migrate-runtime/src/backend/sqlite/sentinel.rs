@@ -22,8 +22,9 @@ fn path_beside(database: &Path) -> PathBuf {
 }
 
 impl Sentinel {
-    /// Tries once; nothing if another runner has it.
-    pub(crate) fn acquire(database: &Path) -> Result<Option<Self>, DatabaseError> {
+    /// Tries once; nothing if another runner has it. `who` is told to those who
+    /// wait.
+    pub(crate) fn acquire(database: &Path, who: &str) -> Result<Option<Self>, DatabaseError> {
         let path = path_beside(database);
         let failed = |doing: &str, error: std::io::Error| {
             DatabaseError::other(format!(
@@ -47,7 +48,7 @@ impl Sentinel {
         let _ = file
             .set_len(0)
             .and_then(|()| file.rewind())
-            .and_then(|()| write!(file, "pid {}", std::process::id()));
+            .and_then(|()| file.write_all(who.as_bytes()));
         Ok(Some(Self { _file: file }))
     }
 }
@@ -60,7 +61,7 @@ pub(super) fn holder(database: &Path) -> Option<String> {
         return None;
     }
     let mut text = String::new();
-    file.take(64).read_to_string(&mut text).ok()?;
+    file.take(512).read_to_string(&mut text).ok()?;
     (!text.is_empty()).then_some(text)
 }
 
@@ -76,15 +77,14 @@ mod tests {
             crate::lock::random()
         );
         let database = std::env::temp_dir().join(name);
-        let first = Sentinel::acquire(&database).unwrap().unwrap();
-        assert!(Sentinel::acquire(&database).unwrap().is_none());
-        assert_eq!(
-            holder(&database),
-            Some(format!("pid {}", std::process::id()))
-        );
+        let first = Sentinel::acquire(&database, "cart, the first")
+            .unwrap()
+            .unwrap();
+        assert!(Sentinel::acquire(&database, "b").unwrap().is_none());
+        assert_eq!(holder(&database).as_deref(), Some("cart, the first"));
         drop(first);
         assert_eq!(holder(&database), None);
-        assert!(Sentinel::acquire(&database).unwrap().is_some());
+        assert!(Sentinel::acquire(&database, "c").unwrap().is_some());
         std::fs::remove_file(path_beside(&database)).unwrap();
     }
 }
