@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 
 use tests::workspace::eventually;
 
-use crate::relay::{Relay, Stop};
-use crate::service::{Engine, Shop};
+use tests::relay::{Relay, Stop};
+use tests::service::{Engine, Shop};
 
 /// What the statements leave behind, each exactly once.
 const MARKS: &str = "SELECT CAST(n AS CHAR) AS text FROM marks ORDER BY n";

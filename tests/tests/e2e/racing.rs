@@ -5,7 +5,7 @@ use std::process::Child;
 
 use tests::workspace::eventually;
 
-use crate::service::{ALL, Engine, Shop, TRANSACTIONAL};
+use tests::service::{ALL, Engine, Shop, TRANSACTIONAL};
 
 const RUNNERS: usize = 16;
 const MIGRATIONS: usize = 12;

@@ -9,7 +9,7 @@ use std::thread;
 
 /// At which round trip (from 1) the conversation stops, and on which side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stop {
+pub enum Stop {
     /// The server never hears of it.
     Unsent(usize),
     /// The server does all of it, and nobody hears the answer.
@@ -17,18 +17,19 @@ pub(crate) enum Stop {
 }
 
 /// A port before a server's.
-pub(crate) struct Relay {
+#[derive(Debug)]
+pub struct Relay {
     url: String,
     state: Arc<State>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     talk: Mutex<Talk>,
     changed: Condvar,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Talk {
     begun: usize,
     /// Those that the server has answered: a farewell is none.
@@ -42,7 +43,11 @@ struct Talk {
 
 impl Relay {
     /// Before the server of `url`, a URL with a user and a numeric address.
-    pub(crate) fn before(url: &str) -> Self {
+    ///
+    /// # Panics
+    /// Without a free port.
+    #[must_use]
+    pub fn before(url: &str) -> Self {
         let (head, place) = url.rsplit_once('@').expect("a user");
         let (server, rest) = place.split_once('/').expect("a database");
         let server = server.to_owned();
@@ -64,12 +69,13 @@ impl Relay {
     }
 
     /// The same database through the relay.
-    pub(crate) fn url(&self) -> &str {
+    #[must_use]
+    pub fn url(&self) -> &str {
         &self.url
     }
 
     /// Counts from zero again.
-    pub(crate) fn begin(&self, stop: Option<Stop>) {
+    pub fn begin(&self, stop: Option<Stop>) {
         *self.state.talk() = Talk {
             stop,
             ..Talk::default()
@@ -77,17 +83,19 @@ impl Relay {
     }
 
     /// Round trips since then.
-    pub(crate) fn trips(&self) -> usize {
+    #[must_use]
+    pub fn trips(&self) -> usize {
         self.state.talk().answered
     }
 
     /// Whether the round trip to stop at has come.
-    pub(crate) fn holds(&self) -> bool {
+    #[must_use]
+    pub fn holds(&self) -> bool {
         self.state.talk().held
     }
 
     /// Lets the server go on without the command, which is gone.
-    pub(crate) fn release(&self) {
+    pub fn release(&self) {
         self.state.talk().released = true;
         self.state.changed.notify_all();
     }
@@ -174,7 +182,7 @@ fn relay(client: &TcpStream, server: &TcpStream, state: &Arc<State>) {
 }
 
 /// Whose turn it is on one connection.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Turn {
     asked: bool,
     held: bool,

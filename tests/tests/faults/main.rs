@@ -1,0 +1,5 @@
+//! The fault suite: any number of runners at once, and every sort of crash,
+//! against the real binary and real servers. Each row of the table in the
+//! design prints and asserts how many faults it injected.
+
+mod racing;
