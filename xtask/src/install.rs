@@ -65,6 +65,12 @@ const NEEDS: &[Need] = &[
         is_there: mariadb::is_installed,
     },
     Need {
+        // The fault suite starts one before PostgreSQL.
+        what: "pgbouncer",
+        packages: &["pgbouncer"],
+        is_there: || program::find_daemon("pgbouncer").is_some(),
+    },
+    Need {
         // For the certificates of the tests' MariaDB.
         what: "the openssl program",
         packages: &["openssl"],
