@@ -37,8 +37,17 @@ struct Talk {
     stop: Option<Stop>,
     /// The round trip to stop at has come.
     held: bool,
-    /// Whoever waits for the answer is gone.
-    released: bool,
+    /// What becomes of it, once the test has said so.
+    then: Option<Then>,
+}
+
+/// How a held conversation goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// As if nothing had been.
+    On,
+    /// The command's connection is cut, and the server finishes what it has.
+    Cut,
 }
 
 impl Relay {
@@ -94,9 +103,19 @@ impl Relay {
         self.state.talk().held
     }
 
-    /// Lets the server go on without the command, which is gone.
+    /// Lets the server go on without the command, which is gone, or learns now
+    /// that its connection is.
     pub fn release(&self) {
-        self.state.talk().released = true;
+        self.decide(Then::Cut);
+    }
+
+    /// Lets both go on as if nothing had been.
+    pub fn resume(&self) {
+        self.decide(Then::On);
+    }
+
+    fn decide(&self, then: Then) {
+        self.state.talk().then = Some(then);
         self.state.changed.notify_all();
     }
 }
@@ -115,11 +134,16 @@ impl State {
             .filter(|stop| matches!(stop, Stop::Unsent(at) | Stop::Unanswered(at) if *at == n))
     }
 
-    fn hold(&self) {
+    fn hold(&self) -> Then {
         let mut talk = self.talk();
         talk.held = true;
-        let released = self.changed.wait_while(talk, |talk| !talk.released);
-        drop(released.expect("no test has panicked in here"));
+        loop {
+            if let Some(then) = talk.then {
+                return then;
+            }
+            let woken = self.changed.wait(talk);
+            talk = woken.expect("no test has panicked in here");
+        }
     }
 }
 
@@ -139,9 +163,11 @@ fn relay(client: &TcpStream, server: &TcpStream, state: &Arc<State>) {
                 !std::mem::replace(&mut turn_of_client.lock().expect("a turn").asked, true);
             match begins.then(|| shared.begins()).flatten() {
                 Some(Stop::Unsent(_)) => {
-                    shared.hold();
-                    to.shutdown(Shutdown::Both).ok();
-                    return;
+                    if shared.hold() == Then::Cut {
+                        to.shutdown(Shutdown::Both).ok();
+                        from.shutdown(Shutdown::Both).ok();
+                        return;
+                    }
                 }
                 Some(Stop::Unanswered(_)) => {
                     turn_of_client.lock().expect("a turn").held = true;
@@ -162,14 +188,18 @@ fn relay(client: &TcpStream, server: &TcpStream, state: &Arc<State>) {
             let read = from.read(&mut buffer).unwrap_or_default();
             let (asked, held) = {
                 let mut turn = turn_of_server.lock().expect("a turn");
-                (std::mem::take(&mut turn.asked), turn.held)
+                (
+                    std::mem::take(&mut turn.asked),
+                    std::mem::take(&mut turn.held),
+                )
             };
             if asked && read > 0 {
                 shared.talk().answered += 1;
             }
-            if held {
-                shared.hold();
-                // Whatever was sent is done to its end.
+            if held && shared.hold() == Then::Cut {
+                // The command has said its last word; whatever was sent is
+                // done to its end.
+                to.shutdown(Shutdown::Both).ok();
                 while matches!(from.read(&mut buffer), Ok(1..)) {}
                 return;
             }
