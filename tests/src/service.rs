@@ -10,8 +10,8 @@ use crate::workspace::{Run, Workspace};
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
 use diesel::{
-    Connection, MysqlConnection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection,
-    sql_query,
+    Connection, MysqlConnection, PgConnection, QueryResult, QueryableByName, RunQueryDsl,
+    SqliteConnection, sql_query,
 };
 
 /// The engines that a test goes through.
@@ -69,7 +69,11 @@ struct Row {
 
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        f.write_str(match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+            Self::Mariadb => "MariaDB",
+        })
     }
 }
 
@@ -338,12 +342,20 @@ impl Link {
     /// When the database refuses.
     #[track_caller]
     pub fn execute(&mut self, sql: &str) {
-        let done = match self {
+        self.try_execute(sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// Executes statements that the database may refuse.
+    ///
+    /// # Errors
+    /// What Diesel says.
+    pub fn try_execute(&mut self, sql: &str) -> QueryResult<()> {
+        match self {
             Self::Sqlite(connection) => connection.batch_execute(sql),
             Self::Postgres(connection) => connection.batch_execute(sql),
             Self::Mariadb(connection) => connection.batch_execute(sql),
-        };
-        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
     }
 
     /// The rows of a query with one column `text`.
