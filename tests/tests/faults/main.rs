@@ -2,4 +2,8 @@
 //! against the real binary and real servers. Each row of the table in the
 //! design prints and asserts how many faults it injected.
 
+mod disk_full;
+mod missing_rights;
 mod racing;
+mod read_only;
+mod volume;
