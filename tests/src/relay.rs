@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 /// At which round trip (from 1) the conversation stops, and on which side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,8 +68,11 @@ impl Relay {
         // It ends with the test's process; nothing else waits for it.
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let server = TcpStream::connect(&server).expect("the server is there");
-                relay(&client, &server, &shared);
+                // Where a test has killed the server, its client learns it as
+                // it would without us: the connection ends.
+                if let Ok(server) = TcpStream::connect(&server) {
+                    relay(&client, &server, &shared);
+                }
             }
         });
         Self {
@@ -101,6 +105,19 @@ impl Relay {
     #[must_use]
     pub fn holds(&self) -> bool {
         self.state.talk().held
+    }
+
+    /// Waits so long for the round trip to stop at; says whether it has come.
+    ///
+    /// # Panics
+    /// When a test has panicked in here.
+    #[must_use]
+    pub fn holds_within(&self, patience: Duration) -> bool {
+        let waited = self
+            .state
+            .changed
+            .wait_timeout_while(self.state.talk(), patience, |talk| !talk.held);
+        waited.expect("no test has panicked in here").0.held
     }
 
     /// Lets the server go on without the command, which is gone, or learns now
@@ -137,6 +154,7 @@ impl State {
     fn hold(&self) -> Then {
         let mut talk = self.talk();
         talk.held = true;
+        self.changed.notify_all();
         loop {
             if let Some(then) = talk.then {
                 return then;

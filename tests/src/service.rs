@@ -90,24 +90,35 @@ impl Shop {
     /// When the database or the directory cannot be made.
     #[must_use]
     pub fn with(engine: Engine, metadata: &str) -> Self {
-        let workspace = Workspace::new();
         let database = match engine {
-            Engine::Sqlite => {
-                workspace.service(
-                    "shop",
-                    &format!("default-url = \"sqlite:shop.db\"\n{metadata}"),
-                );
-                Database::Sqlite
-            }
-            Engine::Postgres => {
-                workspace.service("shop", metadata);
-                Database::Postgres(PostgresDatabase::create())
-            }
-            Engine::Mariadb => {
-                workspace.service("shop", metadata);
-                Database::Mariadb(MariadbDatabase::create())
-            }
+            Engine::Sqlite => Database::Sqlite,
+            Engine::Postgres => Database::Postgres(PostgresDatabase::create()),
+            Engine::Mariadb => Database::Mariadb(MariadbDatabase::create()),
         };
+        Self::over(engine, database, metadata)
+    }
+
+    /// The same on another server than the tests' own, by its superuser's URL.
+    ///
+    /// # Panics
+    /// When the database or the directory cannot be made; SQLite has no server.
+    #[must_use]
+    pub fn at(engine: Engine, server: &str, metadata: &str) -> Self {
+        let database = match engine {
+            Engine::Sqlite => panic!("SQLite has no server"),
+            Engine::Postgres => Database::Postgres(PostgresDatabase::create_at(server)),
+            Engine::Mariadb => Database::Mariadb(MariadbDatabase::create_at(server)),
+        };
+        Self::over(engine, database, metadata)
+    }
+
+    fn over(engine: Engine, database: Database, metadata: &str) -> Self {
+        let workspace = Workspace::new();
+        let url = match engine {
+            Engine::Sqlite => "default-url = \"sqlite:shop.db\"\n",
+            Engine::Postgres | Engine::Mariadb => "",
+        };
+        workspace.service("shop", &format!("{url}{metadata}"));
         let shop = Self {
             workspace,
             engine,

@@ -4,6 +4,7 @@
 
 mod disk_full;
 mod missing_rights;
+mod pooled;
 mod racing;
 mod read_only;
 mod volume;
