@@ -3,8 +3,10 @@
 //! design prints and asserts how many faults it injected.
 
 mod disk_full;
+mod killed_between;
 mod missing_rights;
 mod pooled;
 mod racing;
 mod read_only;
+mod scenario;
 mod volume;
