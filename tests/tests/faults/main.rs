@@ -4,9 +4,11 @@
 
 mod disk_full;
 mod killed_between;
+mod killed_writing;
 mod missing_rights;
 mod pooled;
 mod racing;
 mod read_only;
 mod scenario;
+mod tracer;
 mod volume;

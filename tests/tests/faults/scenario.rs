@@ -201,8 +201,8 @@ impl Outcome {
             history: shop.history(),
             marks: link.texts("SELECT concat(n, '') AS text FROM marks ORDER BY n"),
             attempts: link.texts(
-                "SELECT concat(version, ' ', direction, ' ', state, ' ', statements_done) AS text \
-                 FROM __migrate_journal WHERE state <> 'failed' ORDER BY version, direction",
+                "SELECT concat(version, ' ', direction, ' ', state) AS text FROM __migrate_journal \
+                 WHERE state <> 'failed' ORDER BY version, direction",
             ),
         }
     }
