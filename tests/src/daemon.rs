@@ -159,8 +159,8 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Ends it and all processes that it has started, as a power failure
-    /// would, and waits until all are gone.
+    /// Ends it and all processes that it has started without a word, and waits
+    /// until all are gone.
     ///
     /// # Panics
     /// When they don't go.

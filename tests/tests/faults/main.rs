@@ -4,8 +4,10 @@
 
 mod disk_full;
 mod killed_between;
+mod killed_servers;
 mod killed_writing;
 mod missing_rights;
+mod own_server;
 mod pooled;
 mod racing;
 mod read_only;
