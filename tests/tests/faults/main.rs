@@ -3,6 +3,7 @@
 //! design prints and asserts how many faults it injected.
 
 mod disk_full;
+mod divergence;
 mod killed_between;
 mod killed_servers;
 mod killed_writing;
