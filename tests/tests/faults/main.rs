@@ -4,7 +4,9 @@
 
 mod disk_full;
 mod divergence;
+mod gates;
 mod killed_between;
+mod killed_inside;
 mod killed_servers;
 mod killed_writing;
 mod missing_rights;
