@@ -9,6 +9,7 @@ mod killed_between;
 mod killed_inside;
 mod killed_servers;
 mod killed_writing;
+mod long_statements;
 mod missing_rights;
 mod own_server;
 mod pooled;
