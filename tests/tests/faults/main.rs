@@ -17,4 +17,5 @@ mod racing;
 mod read_only;
 mod scenario;
 mod tracer;
+mod under_load;
 mod volume;
