@@ -81,7 +81,7 @@ impl Gated {
         self.sessions("wait_event_type = 'Lock'", "STATE LIKE '%metadata lock%'")
     }
 
-    /// All of the runners' sessions.
+    /// All of the runners' sessions, under whatever name.
     pub(crate) fn runners(&mut self) -> Vec<String> {
         self.sessions("true", "TRUE")
     }
@@ -98,7 +98,7 @@ impl Gated {
             ),
             Engine::Sqlite | Engine::Postgres => format!(
                 "SELECT pid::text AS text FROM pg_stat_activity WHERE datname = current_database() \
-                 AND application_name LIKE 'cargo-migrate%' AND {on_postgres}"
+                 AND pid <> pg_backend_pid() AND {on_postgres}"
             ),
         })
     }
