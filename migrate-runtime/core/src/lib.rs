@@ -9,6 +9,7 @@ mod dialect;
 mod divergence;
 pub mod head;
 mod history;
+mod legible;
 mod metadata;
 mod place;
 mod plan;
@@ -28,6 +29,7 @@ pub use checksum::{Checksum, ChecksumError};
 pub use dialect::{Dialect, UnknownDialect};
 pub use divergence::Divergence;
 pub use history::{Applied, AttemptState, Direction, Edit, History, Recorded, Unfinished};
+pub use legible::{is_invisible, legible};
 pub use metadata::{Kind, Metadata, MetadataError, Transaction};
 pub use place::Place;
 pub use plan::{
