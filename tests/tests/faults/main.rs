@@ -5,6 +5,7 @@
 mod disk_full;
 mod divergence;
 mod gates;
+mod hostile_names;
 mod killed_between;
 mod killed_inside;
 mod killed_servers;
