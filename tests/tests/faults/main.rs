@@ -2,6 +2,7 @@
 //! against the real binary and real servers. Each row of the table in the
 //! design prints and asserts how many faults it injected.
 
+mod canary;
 mod disk_full;
 mod divergence;
 mod gates;
