@@ -6,6 +6,7 @@ mod canary;
 mod disk_full;
 mod divergence;
 mod gates;
+mod german;
 mod hostile_names;
 mod killed_between;
 mod killed_inside;

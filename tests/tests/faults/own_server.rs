@@ -15,9 +15,17 @@ use tests::service::Engine;
 /// Nobody but this machine can reach it.
 const PASSWORD: &str = "own";
 
+/// In what words a server complains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Words {
+    English,
+    German,
+}
+
 /// A running server.
 pub(crate) struct OwnServer {
     engine: Engine,
+    words: Words,
     port: u16,
     daemon: Daemon,
     // Removed after the server has gone.
@@ -27,15 +35,21 @@ pub(crate) struct OwnServer {
 impl OwnServer {
     /// A new server without any database of ours.
     pub(crate) fn start(engine: Engine) -> Self {
+        Self::speaking(engine, Words::English)
+    }
+
+    /// The same, whatever it says being said in these words.
+    pub(crate) fn speaking(engine: Engine, words: Words) -> Self {
         let home = match engine {
             Engine::Sqlite => panic!("SQLite has no server"),
             Engine::Postgres => initialise_postgres(),
             Engine::Mariadb => initialise_mariadb(),
         };
         let port = free_port();
-        let daemon = launch(engine, &home, port);
+        let daemon = launch(engine, words, &home, port);
         Self {
             engine,
+            words,
             port,
             daemon,
             home,
@@ -54,7 +68,7 @@ impl OwnServer {
 
     /// Starts it again where it was, and waits until it has recovered.
     pub(crate) fn restart(&mut self) {
-        self.daemon = launch(self.engine, &self.home, self.port);
+        self.daemon = launch(self.engine, self.words, &self.home, self.port);
     }
 }
 
@@ -66,11 +80,20 @@ fn url(engine: Engine, port: u16) -> String {
     }
 }
 
-fn launch(engine: Engine, home: &Home, port: u16) -> Daemon {
-    let command = match engine {
+fn launch(engine: Engine, words: Words, home: &Home, port: u16) -> Daemon {
+    let mut command = match engine {
         Engine::Sqlite => panic!("SQLite has no server"),
         Engine::Postgres => postgres(home, port),
         Engine::Mariadb => mariadb(home, port),
+    };
+    match (engine, words) {
+        (_, Words::English) | (Engine::Sqlite, Words::German) => &mut command,
+        // Its messages are translated in any locale but C, and this one is there
+        // without having been generated.
+        (Engine::Postgres, Words::German) => command
+            .env("LANGUAGE", "de")
+            .args(["-c", "lc_messages=C.UTF-8"]),
+        (Engine::Mariadb, Words::German) => command.arg("--lc-messages=de_DE"),
     };
     let url = url(engine, port);
     home.start(command, || match engine {
