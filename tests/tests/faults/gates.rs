@@ -2,13 +2,15 @@
 //! locked. So a runner stops inside of a batch or a statement, for as long as
 //! the test wants.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::process::Child;
 
+use tests::chance::Chance;
 use tests::service::{Engine, Link, Shop};
 use tests::workspace::eventually;
 
-use crate::scenario::{Doubt, Scenario, all};
+use crate::scenario::{Doubt, Outcome, Scenario, all, some};
 
 /// A point inside of a scenario's command.
 #[derive(Debug, Clone, Copy)]
@@ -44,8 +46,8 @@ impl fmt::Display for Inside {
 }
 
 impl Inside {
-    /// The shop with the gate still open: for the oracle.
-    pub(crate) fn open(&self) -> Shop {
+    /// The shop with the gate still open.
+    fn open(&self) -> Shop {
         let shop = self.scenario.shop();
         if let Place::Line(migration, file, line) = self.place {
             shop.connect().execute("CREATE TABLE gate (n INTEGER)");
@@ -135,6 +137,31 @@ impl Gated {
             Engine::Sqlite | Engine::Postgres => "ROLLBACK",
         });
     }
+}
+
+/// What the undisturbed commands leave, which is the same for each point of a
+/// scenario.
+#[derive(Debug, Default)]
+pub(crate) struct Oracles {
+    found: BTreeMap<&'static str, Outcome>,
+}
+
+impl Oracles {
+    pub(crate) fn of(&mut self, inside: &Inside) -> &Outcome {
+        let undisturbed = || {
+            let shop = inside.open();
+            shop.run(inside.scenario.args).ok();
+            Outcome::of(&shop)
+        };
+        self.found
+            .entry(inside.scenario.name)
+            .or_insert_with(undisturbed)
+    }
+}
+
+/// Some of them, by chance.
+pub(crate) fn somewhere(engine: Engine, count: usize, chance: &mut Chance) -> Vec<Inside> {
+    some(&everywhere(engine), count, chance)
 }
 
 /// Every point inside of an engine's commands.

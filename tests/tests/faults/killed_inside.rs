@@ -9,7 +9,7 @@ use tests::service::Engine;
 use tests::tally::{Tally, scaled};
 use tests::workspace::eventually;
 
-use crate::gates::{Gated, Inside, everywhere};
+use crate::gates::{Gated, Inside, Oracles, everywhere};
 use crate::scenario::Outcome;
 
 /// When the gate opens.
@@ -34,10 +34,8 @@ fn opened_meanwhile(gated: &mut Gated, inside: &Inside, orphan: &str) -> Child {
 fn killed_inside(engine: Engine, at_least: usize) {
     let mut tally = Tally::new(4, format_args!("{engine}, inside of batches"));
     let mut chance = Chance::of("inside of batches");
+    let mut oracles = Oracles::default();
     for inside in (0..scaled(1)).flat_map(|_| everywhere(engine)) {
-        let undisturbed = inside.open();
-        undisturbed.run(inside.scenario.args).ok();
-        let oracle = Outcome::of(&undisturbed);
         let mut gated = inside.closed();
         let (mut child, orphan) = gated.start(&inside);
         child.kill().expect("killed");
@@ -58,7 +56,7 @@ fn killed_inside(engine: Engine, at_least: usize) {
         inside
             .scenario
             .complete_after(&gated.shop, next, &mut tally, &at);
-        assert_eq!(Outcome::of(&gated.shop), oracle, "{at}");
+        assert_eq!(Outcome::of(&gated.shop), *oracles.of(&inside), "{at}");
     }
     tally.finish("kills inside", at_least);
 }

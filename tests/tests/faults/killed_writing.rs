@@ -7,8 +7,8 @@ use tests::chance::Chance;
 use tests::service::{Engine, Shop};
 use tests::tally::{Tally, scaled};
 
-use crate::scenario::{Outcome, Scenario, all};
-use crate::tracer::{Call, calls, signalled_at, some};
+use crate::scenario::{Outcome, Scenario, all, some};
+use crate::tracer::{Call, calls, signalled_at};
 
 /// Kills in one scenario for one run of the suite.
 const KILLS: usize = 24;

@@ -65,6 +65,17 @@ pub(crate) fn gaps(trips: usize, chance: &mut Chance) -> Vec<Stop> {
     (0..=trips).map(|after| gap(after, chance)).collect()
 }
 
+/// As many of all, by chance; all of them if there are no more.
+pub(crate) fn some<T: Clone>(all: &[T], count: usize, chance: &mut Chance) -> Vec<T> {
+    let mut left = all.to_vec();
+    let mut chosen = Vec::new();
+    while !left.is_empty() && chosen.len() < count {
+        let at = chance.below(left.len() as u64);
+        chosen.push(left.swap_remove(usize::try_from(at).expect("an index")));
+    }
+    chosen
+}
+
 /// What a command leaves.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {

@@ -6,7 +6,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use tests::chance::Chance;
 use tests::service::Shop;
 
 /// What changes a file, or its lock. strace counts each name by itself, and
@@ -39,8 +38,6 @@ fn traced(shop: &Shop, args: &[&str], inject: Option<(Call, &str)>) -> Command {
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-o"]).arg(log(shop));
     strace.arg(format!("--trace={}", WRITES.join(",")));
-    // Signals and ends are told by the test itself.
-    strace.arg("--signal=none");
     if let Some((call, signal)) = inject {
         let Call { name, n } = call;
         strace.arg(format!("--inject={name}:signal={signal}:when={n}"));
@@ -81,13 +78,14 @@ pub(crate) fn signalled_at(shop: &Shop, args: &[&str], call: Call, signal: &str)
     traced(shop, args, Some((call, signal)))
 }
 
-/// About `count` of the calls, by chance; all of them if there are no more.
-pub(crate) fn some(calls: &[Call], count: usize, chance: &mut Chance) -> Vec<Call> {
-    let mut left = calls.to_vec();
-    let mut chosen = Vec::new();
-    while !left.is_empty() && chosen.len() < count {
-        let at = chance.below(left.len() as u64);
-        chosen.push(left.swap_remove(usize::try_from(at).expect("an index")));
-    }
-    chosen
+/// The process that has stopped, once it has.
+pub(crate) fn stopped(shop: &Shop) -> Option<u32> {
+    let log = fs::read_to_string(log(shop)).ok()?;
+    let line = log
+        .lines()
+        .find(|line| line.contains("--- stopped by SIGSTOP"))?;
+    let thread = line.split_whitespace().next()?;
+    let status = fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
+    let process = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
+    process.trim().parse().ok()
 }
