@@ -130,7 +130,7 @@ fn what_needs_a_session_of_its_own_is_refused_behind_a_pooler() {
         shop.workspace
             .finish(pooler.command(&shop, &["run"]))
             .exits(1)
-            .says(&["pooler", "help: ", "direct"]);
+            .says(&["pooler", "help: ", "own address", "--database-url"]);
         tally.add("refusals");
         // The server's sessions are those that others get next.
         nothing_is_left(&shop);
