@@ -13,6 +13,7 @@ mod killed_between;
 mod killed_inside;
 mod killed_servers;
 mod killed_writing;
+mod large_files;
 mod long_statements;
 mod lost_answers;
 mod lost_locks;
