@@ -3,6 +3,7 @@
 
 mod offset;
 mod sentinel;
+mod settings;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -19,7 +20,7 @@ use super::{
     Recorded, Settled, StatementError, StepRow, Stop, Work, first_line, word_at,
 };
 use crate::error::{DatabaseError, DatabaseErrorKind};
-use crate::quote::literal;
+use crate::quote::{identifier, literal};
 use crate::store::{Attempt, AttemptEnd, Store};
 
 /// A SQLite connection at work.
@@ -34,6 +35,12 @@ pub(crate) struct Sqlite<C> {
     sentinel: Option<Sentinel>,
     ready: bool,
     foreign_keys: i64,
+    /// What else a file may set, as it was found.
+    settings: Vec<settings::Found>,
+    /// The databases that were attached then.
+    attached: Vec<String>,
+    /// Whether a file may have set something since.
+    touched: bool,
 }
 
 /// How to open a file that is not there yet: SQLite creates it on opening, and
@@ -73,6 +80,9 @@ where
             sentinel: None,
             ready: false,
             foreign_keys: 0,
+            settings: Vec::new(),
+            attached: Vec::new(),
+            touched: false,
         }
     }
 
@@ -154,9 +164,24 @@ where
         }
     }
 
+    /// The settings as they were found; what cannot be put back the next
+    /// statement tells.
+    fn put_back(&mut self) {
+        if std::mem::take(&mut self.touched) {
+            let _ = self.execute(&settings::put_back(&self.settings));
+        }
+    }
+
+    /// The databases that are attached, by name.
+    fn databases(&mut self) -> Result<Vec<String>, DatabaseError> {
+        let rows: Vec<NameRow> = self.rows("SELECT name FROM pragma_database_list")?;
+        Ok(rows.into_iter().map(|row| row.name).collect())
+    }
+
     fn statements(&mut self, work: &Work<'_>) -> Result<(), Stop> {
         for (n, statement) in work.script.statements.iter().enumerate() {
             let text = &work.text[statement.range.clone()];
+            self.touched |= settings::are_touched_by(text);
             if let Err(error) = self.execute(text) {
                 let range = match offset::of_error(text, &error.message) {
                     Some(offset) => word_at(work.text, statement.range.start + offset),
@@ -191,6 +216,7 @@ where
             return Ok(first);
         }
         self.statements(work)?;
+        self.put_back();
         self.execute(&self.record_last(work, began))
             .map_err(Stop::Database)?;
         match self.execute("COMMIT") {
@@ -268,6 +294,8 @@ where
         if let Some(pragma) = self.rows::<PragmaRow>("PRAGMA foreign_keys")?.first() {
             self.foreign_keys = pragma.foreign_keys;
         }
+        self.settings = self.rows(&settings::query()).unwrap_or_default();
+        self.attached = self.databases()?;
         if self.present()? != [true; 3] {
             let sql = format!("BEGIN IMMEDIATE;\n{}COMMIT", self.store.create_tables());
             self.execute(&sql).inspect_err(|_| self.rollback())?;
@@ -308,6 +336,7 @@ where
             return Ok(first);
         }
         self.statements(work)?;
+        self.put_back();
         self.execute(&self.record_last(work, began))
             .map(|()| Outcome::Done)
             .map_err(Stop::Database)
@@ -320,6 +349,8 @@ where
     fn rollback(&mut self) {
         // Fails where the error has already ended the transaction.
         let _ = self.execute("ROLLBACK");
+        // What a file has set must not keep its failure from being recorded.
+        self.put_back();
     }
 
     fn write(&mut self, sql: &str) -> Result<(), DatabaseError> {
@@ -349,6 +380,7 @@ where
     }
 
     fn run_unrecorded(&mut self, statement: &str) -> Result<(), StatementError> {
+        self.touched |= settings::are_touched_by(statement);
         self.execute(statement).map_err(|error| {
             // A block with a BEGIN of its own is open still.
             self.rollback();
@@ -374,6 +406,13 @@ where
     }
 
     fn reset_session(&mut self) -> Result<(), DatabaseError> {
+        self.put_back();
+        for name in self.databases()? {
+            if !self.attached.contains(&name) && name != "temp" {
+                let name = identifier(Dialect::Sqlite, &name);
+                self.execute(&format!("DETACH {name}"))?;
+            }
+        }
         self.execute(&format!("PRAGMA foreign_keys = {}", self.foreign_keys))
     }
 
