@@ -27,4 +27,5 @@ mod scenario;
 mod signalled;
 mod tracer;
 mod under_load;
+mod user_sql;
 mod volume;
