@@ -29,7 +29,7 @@ pub(super) struct Found {
 /// Asks for all of them.
 pub(super) fn query() -> String {
     let one = |name: &&str| format!("SELECT '{name}' AS name, {name} AS value FROM pragma_{name}");
-    let mut all: Vec<String> = KEPT.iter().map(|name| one(name)).collect();
+    let mut all: Vec<String> = KEPT.iter().map(one).collect();
     all.push("SELECT 'busy_timeout', timeout FROM pragma_busy_timeout".to_owned());
     all.join(" UNION ALL ")
 }
