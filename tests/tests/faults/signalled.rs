@@ -52,10 +52,16 @@ fn ends_and_tells(mut child: Child, since: Instant, at: &str) -> Duration {
     took
 }
 
+/// On MariaDB a cancelled statement may have been done: that is looked up by
+/// the next run, and no person is asked.
 #[track_caller]
 fn nothing_is_in_doubt(shop: &Shop, at: &str) {
     let states = shop.states();
-    let recorded = |state: &str| ["applied", "pending", "half-applied"].contains(&state);
+    let recorded = |state: &str| match state {
+        "applied" | "pending" | "half-applied" => true,
+        "in-doubt" => shop.engine == Engine::Mariadb,
+        _ => false,
+    };
     assert!(
         states.iter().all(|(_, state)| recorded(state)),
         "{at}: {states:?}"
