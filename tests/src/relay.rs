@@ -180,13 +180,14 @@ fn relay(client: &TcpStream, server: &TcpStream, state: &Arc<State>) {
             let begins =
                 !std::mem::replace(&mut turn_of_client.lock().expect("a turn").asked, true);
             match begins.then(|| shared.begins()).flatten() {
-                Some(Stop::Unsent(_)) => {
-                    if shared.hold() == Then::Cut {
+                Some(Stop::Unsent(_)) => match shared.hold() {
+                    Then::On => {}
+                    Then::Cut => {
                         to.shutdown(Shutdown::Both).ok();
                         from.shutdown(Shutdown::Both).ok();
                         return;
                     }
-                }
+                },
                 Some(Stop::Unanswered(_)) => {
                     turn_of_client.lock().expect("a turn").held = true;
                 }
