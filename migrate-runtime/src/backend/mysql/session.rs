@@ -71,8 +71,9 @@ pub(super) struct SessionRow {
     read_only: i64,
     #[diesel(sql_type = BigInt)]
     largest_packet: i64,
-    #[diesel(sql_type = Text)]
-    role: String,
+    /// Behind a hyphen; where an empty text is none to the server, nothing.
+    #[diesel(sql_type = Nullable<Text>)]
+    role: Option<String>,
     #[diesel(sql_type = Nullable<BigInt>)]
     locked: Option<i64>,
 }
@@ -95,7 +96,7 @@ pub(super) fn query(history_table: &str) -> String {
         "SELECT CAST(DATABASE() AS CHAR) AS database_name, CAST({name} AS CHAR) AS lock_name, \
          CAST(CONNECTION_ID() AS SIGNED) AS connection, CAST(@@GLOBAL.read_only AS SIGNED) AS read_only, \
          CAST(@@max_allowed_packet AS SIGNED) AS largest_packet, \
-         CAST(CONCAT('' /*M!100005 , COALESCE(CURRENT_ROLE(), '') */) AS CHAR) AS role, \
+         CAST(CONCAT('-' /*M!100005 , COALESCE(CURRENT_ROLE(), '') */) AS CHAR) AS role, \
          CAST(GET_LOCK({name}, 1) AS SIGNED) AS locked"
     )
 }
@@ -122,7 +123,9 @@ impl Session {
             touched: false,
             changed: Vec::new(),
             stale: false,
-            role: row.role,
+            role: row
+                .role
+                .map_or_else(String::new, |role| role[1..].to_owned()),
             role_set: false,
             timeouts: None,
         })
