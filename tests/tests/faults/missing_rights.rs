@@ -239,7 +239,7 @@ fn a_right_that_an_account_lacks_is_named_and_nothing_is_changed() {
 
 #[test]
 fn a_session_that_may_only_read_is_told_so_on_mariadb() {
-    let mut tally = Tally::new(10, "Mariadb, read only");
+    let mut tally = Tally::new(10, "MariaDB, read only");
     for mode in [Mode::Transaction, Mode::Steps] {
         let setup = "session-setup = [\"SET SESSION TRANSACTION READ ONLY\"]";
         let shop = Shop::with(Engine::Mariadb, setup);
