@@ -13,11 +13,12 @@ use crate::scenario::{Outcome, Scenario, all, gaps, some};
 /// Cuts in one scenario.
 const GAPS: usize = 20;
 
-/// The round trips of connecting, which is not what is tried again.
-fn connecting(scenario: &Scenario) -> usize {
+/// The round trips of connecting and of the first look: whoever loses these has
+/// begun nothing, and may as well say so.
+fn before_the_work(scenario: &Scenario) -> usize {
     let shop = scenario.shop();
     let (relay, url) = Scenario::relay(&shop);
-    let mut command = shop.command(&["wait"]);
+    let mut command = shop.command(&["status"]);
     command.env("SHOP_DATABASE_URL", &url);
     shop.workspace.finish(command).ok();
     relay.trips()
@@ -49,7 +50,7 @@ fn cut_at_every_gap(scenario: &Scenario) {
     let undisturbed = scenario.shop();
     let ran = undisturbed.run(scenario.args).ok();
     let oracle = Outcome::of(&undisturbed);
-    let (connecting, trips) = (connecting(scenario), scenario.trips());
+    let (first, trips) = (before_the_work(scenario), scenario.trips());
     let mut chance = Chance::of("cut connections");
     let all = gaps(trips, &mut chance);
     for stop in some(&all, scaled(GAPS), &mut chance) {
@@ -67,7 +68,7 @@ fn cut_at_every_gap(scenario: &Scenario) {
             }
         };
         tally.add("cuts");
-        if trip <= connecting && run.code == Some(1) {
+        if trip <= first && run.code == Some(1) {
             assert!(run.stderr.contains("help"), "{at}: {}", run.stderr);
             scenario.complete(&shop, &mut tally, &at);
         } else if run.code == Some(7) {
