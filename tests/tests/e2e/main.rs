@@ -12,7 +12,6 @@ mod everyday;
 mod files;
 mod first_steps;
 mod frameworks;
-mod gaps;
 mod habits;
 mod interrupted;
 mod json;
