@@ -46,6 +46,8 @@ pub enum DatabaseErrorKind {
     ReadOnly,
     /// The role lacks a right.
     Denied,
+    /// A disk, or a quota of one.
+    Full,
     /// A lock of somebody else's was waited for long enough, or was part of a
     /// deadlock.
     LockTimeout,
@@ -415,6 +417,7 @@ impl Error {
             DatabaseErrorKind::Unique
             | DatabaseErrorKind::ReadOnly
             | DatabaseErrorKind::Denied
+            | DatabaseErrorKind::Full
             | DatabaseErrorKind::LockTimeout
             | DatabaseErrorKind::StatementTimeout
             | DatabaseErrorKind::Canceled

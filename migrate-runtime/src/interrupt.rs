@@ -91,7 +91,11 @@ impl Drop for CancelGuard {
             .cancels
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        cancels.retain(|(id, _)| *id != self.id);
+        let mine = cancels.iter().position(|(id, _)| *id == self.id);
+        let mine = mine.map(|at| cancels.swap_remove(at));
+        // Its end may take a moment, for which nobody else is to wait.
+        drop(cancels);
+        drop(mine);
     }
 }
 

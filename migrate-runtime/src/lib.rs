@@ -51,6 +51,7 @@
 
 mod admin;
 mod backend;
+mod cancelling;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 mod client;
 mod embedded;

@@ -13,6 +13,7 @@ use migrate_core::Dialect;
 use crate::backend::Backend;
 #[cfg(feature = "mysql-backend")]
 use crate::backend::mysql::{Held, MySql};
+use crate::cancelling::Cancelling;
 #[cfg(any(feature = "mysql", feature = "postgres", feature = "sqlite"))]
 use crate::client;
 use crate::error::{DatabaseError, OpenError};
@@ -174,23 +175,20 @@ impl Database {
     pub(crate) fn cancel_on(&mut self, interrupt: &Interrupt) -> Option<CancelGuard> {
         let cancellation = self.backend.cancellation()?;
         let url = self.origin.as_ref()?.url.clone();
+        let cancelling = Cancelling::default();
         let cancel = move || {
             let (url, cancellation) = (url.clone(), Arc::clone(&cancellation));
-            // Whoever asks is not to wait for a connection.
-            std::thread::spawn(move || {
-                for again in 0..CANCELS {
-                    let at_work = cancellation.at_work.load(Ordering::SeqCst);
-                    let gently = cancellation.sql.get();
-                    let sql = if again < CANCELS / 2 {
-                        gently
-                    } else {
-                        cancellation.last_resort.get().or(gently)
-                    };
-                    // Nothing has begun before it is known.
-                    if let Some(sql) = sql.filter(|_| at_work || again == 0) {
-                        cancel(&url, sql);
-                    }
-                    std::thread::sleep(BETWEEN_CANCELS);
+            cancelling.begin(CANCELS, BETWEEN_CANCELS, move |again| {
+                let at_work = cancellation.at_work.load(Ordering::SeqCst);
+                let gently = cancellation.sql.get();
+                let sql = if again < CANCELS / 2 {
+                    gently
+                } else {
+                    cancellation.last_resort.get().or(gently)
+                };
+                // Nothing has begun before it is known.
+                if let Some(sql) = sql.filter(|_| at_work || again == 0) {
+                    cancel(&url, sql);
                 }
             });
         };

@@ -8,7 +8,7 @@ mod texts;
 use std::time::Duration;
 
 use migrate_core::Checksum;
-use migrate_core::{Dialect, Version};
+use migrate_core::{Dialect, Direction, Version};
 
 use crate::quote::{identifier, literal, optional};
 
@@ -242,6 +242,17 @@ impl Store {
             self.history,
             self.text(version.as_str())
         )
+    }
+
+    /// What changes nothing and is refused where the history's row would be:
+    /// outside a transaction that one is written last, and a right that is
+    /// missing has to be missed before the first statement is run.
+    pub(crate) fn probe_history(&self, attempt: &Attempt<'_>) -> String {
+        let history = &self.history;
+        if attempt.direction == Direction::Down.as_str() {
+            return format!("DELETE FROM {history} WHERE 1 = 0;\n");
+        }
+        format!("INSERT INTO {history} (version) SELECT version FROM {history} WHERE 1 = 0;\n")
     }
 
     /// `id` is for who knows the next one; otherwise the database gives it.

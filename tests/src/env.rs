@@ -17,6 +17,10 @@ static BINARY: LazyLock<PathBuf> = LazyLock::new(|| variable("MIGRATE_TEST_BIN")
 static POSTGRES_URL: LazyLock<String> = LazyLock::new(|| variable("MIGRATE_TEST_POSTGRES"));
 static POSTGRES_PROGRAMS: LazyLock<PathBuf> =
     LazyLock::new(|| variable("MIGRATE_TEST_POSTGRES_BIN").into());
+static POSTGRES_LOG: LazyLock<PathBuf> =
+    LazyLock::new(|| variable("MIGRATE_TEST_POSTGRES_LOG").into());
+static MARIADB_LOG: LazyLock<PathBuf> =
+    LazyLock::new(|| variable("MIGRATE_TEST_MARIADB_LOG").into());
 static MARIADB_URL: LazyLock<String> = LazyLock::new(|| variable("MIGRATE_TEST_MARIADB"));
 static MARIADB_SOCKET: LazyLock<PathBuf> =
     LazyLock::new(|| variable("MIGRATE_TEST_MARIADB_SOCKET").into());
@@ -49,6 +53,25 @@ pub fn postgres_url() -> &'static str {
 #[must_use]
 pub fn postgres_program(name: &str) -> PathBuf {
     POSTGRES_PROGRAMS.join(name)
+}
+
+/// The log of the tests' PostgreSQL; each line has the database's name and the
+/// SQLSTATE.
+///
+/// # Panics
+/// Outside of `cargo xtask test`.
+#[must_use]
+pub fn postgres_log() -> &'static Path {
+    &POSTGRES_LOG
+}
+
+/// The log of the tests' MariaDB, with every deadlock of InnoDB's.
+///
+/// # Panics
+/// Outside of `cargo xtask test`.
+#[must_use]
+pub fn mariadb_log() -> &'static Path {
+    &MARIADB_LOG
 }
 
 /// root's URL on the tests' MariaDB, with the server's own database.

@@ -1,8 +1,10 @@
 //! Finding the programs that others install. Knows places, not purposes.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+const SYSTEM: [&str; 3] = ["/usr/sbin", "/usr/libexec", "/usr/local/sbin"];
 
 /// Where a program lies on PATH.
 pub(crate) fn find(name: &str) -> Option<PathBuf> {
@@ -10,6 +12,15 @@ pub(crate) fn find(name: &str) -> Option<PathBuf> {
     env::split_paths(&env::var_os("PATH")?)
         .map(|directory| directory.join(&file))
         .find(|path| path.is_file())
+}
+
+/// Where a server's program lies: on PATH, or in the directories of the
+/// system's programs, which an account's PATH may not have.
+pub(crate) fn find_daemon(name: &str) -> Option<PathBuf> {
+    find(name).or_else(|| {
+        let mut places = SYSTEM.iter().map(|place| Path::new(place).join(name));
+        places.find(|path| path.is_file())
+    })
 }
 
 /// Whether a program can be started with these arguments and succeeds.

@@ -25,6 +25,17 @@ pub(crate) struct Options {
     arguments: Vec<String>,
 }
 
+impl Options {
+    /// The fault suite, which nobody runs without naming it.
+    pub(crate) fn faults() -> Self {
+        Self {
+            arguments: ["-p", "tests", "--test", "faults"]
+                .map(str::to_owned)
+                .into(),
+        }
+    }
+}
+
 /// Runs the tests and ends with the runner's own exit code.
 pub(crate) fn main(options: &Options) -> ExitCode {
     match execute(options) {

@@ -26,11 +26,11 @@ impl Run {
             .spawn()
             .expect("xtask starts");
         let stdout = BufReader::new(child.stdout.take().expect("standard output"));
-        // Two for PostgreSQL and three for MariaDB; none at all if one of
+        // Three for PostgreSQL and four for MariaDB; none at all if one of
         // them did not start.
         let exports: BTreeMap<String, String> = stdout
             .lines()
-            .take(5)
+            .take(7)
             .map(|line| {
                 let line = line.expect("a line");
                 let (name, value) = line
@@ -123,7 +123,7 @@ fn the_superuser_gets_in_with_the_password_alone() {
             .expect("psql starts")
     };
     let right = select(run.export(POSTGRES));
-    assert_eq!(String::from_utf8_lossy(&right.stdout).trim(), "300");
+    assert_eq!(String::from_utf8_lossy(&right.stdout).trim(), "500");
     let (scheme, rest) = run.export(POSTGRES).split_once("://").expect("a scheme");
     let (_, place) = rest.split_once('@').expect("a host");
     let wrong = select(&format!("{scheme}://postgres:wrong@{place}"));
@@ -150,7 +150,7 @@ fn root_gets_into_mariadb_with_the_password_alone_by_every_way() {
     let verified = [&tcp[..], &[&authority, "--ssl-verify-server-cert"]].concat();
     let status = "SHOW STATUS LIKE 'Ssl_version'";
     for (options, sql, answer) in [
-        (&tcp[..], "SELECT @@max_connections", "300"),
+        (&tcp[..], "SELECT @@max_connections", "500"),
         (
             &[socket.as_str()],
             "SELECT CURRENT_USER()",

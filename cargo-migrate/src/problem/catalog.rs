@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use migrate_core::{CatalogFinding, CatalogProblem, Place};
+use migrate_core::{CatalogFinding, CatalogProblem, Place, legible};
 
 use super::{Excerpt, Problem};
 use crate::exit::Exit;
@@ -18,7 +18,7 @@ pub(super) fn problem(target: &Target, finding: &CatalogFinding, here: &Path) ->
         .directories
         .iter()
         .filter_map(|set| finding.path.strip_prefix(set).ok()?.components().next())
-        .map(|name| name.as_os_str().to_string_lossy().into_owned())
+        .map(|name| legible(&name.as_os_str().to_string_lossy()).into_owned())
         .next();
     let what = told(finding, here);
     let title = match migration {

@@ -11,6 +11,7 @@ pub(super) fn before_again(dialect: Dialect, failure: &Failure) -> &'static str 
         DatabaseErrorKind::StatementTimeout => {
             "raise `statement-timeout`, or have it do less at a time"
         }
+        DatabaseErrorKind::Full => "make room on the disk",
         DatabaseErrorKind::Canceled => "see who cancelled it",
         DatabaseErrorKind::LockTimeout => {
             "end the session that holds the lock, or wait for its end"
@@ -22,6 +23,8 @@ pub(super) fn before_again(dialect: Dialect, failure: &Failure) -> &'static str 
         | DatabaseErrorKind::Other => {
             if dialect == Dialect::Sqlite && sqlite_may_not(&failure.message) {
                 "grant the right that is missing"
+            } else if dialect == Dialect::Sqlite && sqlite_is_full(&failure.message) {
+                "make room on the disk"
             } else if failure.message.contains("is there already, but invalid") {
                 "drop the index, unless somebody is building it"
             } else {
@@ -42,7 +45,25 @@ pub(super) fn is_denied(dialect: Dialect, error: &DatabaseError) -> bool {
 /// SQLITE_READONLY, SQLITE_CANTOPEN, and the operating system's own words of
 /// the lock file.
 fn sqlite_may_not(message: &str) -> bool {
-    ["readonly", "unable to open", "ermission denied"]
+    [
+        "readonly",
+        "unable to open",
+        "ermission denied",
+        "ead-only file system",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
+}
+
+/// Whether a disk is full: the server's, or the one that SQLite's file is on.
+pub(super) fn is_full(dialect: Dialect, error: &DatabaseError) -> bool {
+    error.kind == DatabaseErrorKind::Full
+        || dialect == Dialect::Sqlite && sqlite_is_full(&error.message)
+}
+
+/// SQLITE_FULL, and the operating system's own words of the lock file.
+fn sqlite_is_full(message: &str) -> bool {
+    ["is full", "No space left on device"]
         .iter()
         .any(|words| message.contains(words))
 }

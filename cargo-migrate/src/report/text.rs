@@ -10,7 +10,7 @@ use std::time::Duration;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
-use migrate_core::{Direction, State};
+use migrate_core::{Direction, State, legible};
 
 use super::{Attempted, Because, Did, How, Listed, Message, NameWidth, Ran};
 use crate::exit::Exit;
@@ -375,10 +375,8 @@ fn element<'a>(excerpt: &'a Excerpt, path: &'a str) -> Element<'a> {
 
 /// A path as short as it can be clicked: from the current directory, if below.
 fn shown(path: &Path, here: &Path) -> String {
-    path.strip_prefix(here)
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    let path = path.strip_prefix(here).unwrap_or(path);
+    legible(&path.display().to_string()).into_owned()
 }
 
 #[cfg(test)]

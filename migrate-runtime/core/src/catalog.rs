@@ -143,6 +143,10 @@ pub enum CatalogProblem {
     /// The directory's name is no UTF-8.
     #[error("the name is not UTF-8")]
     Name,
+    /// The directory's name would move a terminal's cursor, or turn the
+    /// direction of the text after it: what is shown would not be what is run.
+    #[error("the name holds the invisible character U+{:04X}", u32::from(*.0))]
+    Invisible(char),
     /// Two migrations under one version: Diesel silently drops one.
     #[error("the same version {version} as {}", other.display())]
     Duplicate {
@@ -184,6 +188,7 @@ impl CatalogProblem {
             Self::Version(_) | Self::Name => {
                 "name the directory <version>_<name>, as `cargo migrate new` does".into()
             }
+            Self::Invisible(_) => "rename the directory; the text after the first `_` may be any other".into(),
             Self::Duplicate { .. } => {
                 "rename one of them to a later version; a database that has this version may have run either".into()
             }

@@ -10,6 +10,7 @@ mod divergence;
 mod excerpt;
 pub mod head;
 mod history;
+mod legible;
 mod metadata;
 mod place;
 mod plan;
@@ -30,6 +31,7 @@ pub use dialect::{Dialect, UnknownDialect};
 pub use divergence::Divergence;
 pub use excerpt::Excerpt;
 pub use history::{Applied, AttemptState, Direction, Edit, History, Recorded, Unfinished};
+pub use legible::{is_invisible, legible};
 pub use metadata::{Kind, Metadata, MetadataError, Transaction};
 pub use place::Place;
 pub use plan::{

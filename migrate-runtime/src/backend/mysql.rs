@@ -291,9 +291,10 @@ where
         let insert = self
             .store
             .insert_attempt(Some(id), attempt, &AttemptEnd::Running);
+        let probe = self.store.probe_history(attempt);
         Ok(Begun {
             id,
-            due: insert,
+            due: probe + &insert,
             tried: Vec::new(),
         })
     }

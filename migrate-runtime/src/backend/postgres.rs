@@ -197,7 +197,8 @@ where
             .store
             .insert_attempt(None, attempt, &AttemptEnd::Running);
         let inherit = self.store.inherit_tries(attempt);
-        self.write(&(insert + &inherit))?;
+        let probe = self.store.probe_history(attempt);
+        self.write(&(probe + &insert + &inherit))?;
         let rows: Vec<TriedRow> =
             self.rows(&self.store.select_attempt_with_tries(attempt.runner))?;
         let id = rows.first().map(|row| row.id);

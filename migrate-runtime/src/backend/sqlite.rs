@@ -3,6 +3,7 @@
 
 mod offset;
 mod sentinel;
+mod settings;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -21,7 +22,7 @@ use super::{
 };
 use crate::client::sqlite::cancel;
 use crate::error::{DatabaseError, DatabaseErrorKind};
-use crate::quote::literal;
+use crate::quote::{identifier, literal};
 use crate::store::{Attempt, AttemptEnd, Store};
 
 /// A SQLite connection at work.
@@ -39,6 +40,12 @@ pub(crate) struct Sqlite<C> {
     service: String,
     /// user@host.
     applied_by: String,
+    /// What else a file may set, as it was found.
+    settings: Vec<settings::Found>,
+    /// The databases that were attached then.
+    attached: Vec<String>,
+    /// Whether a file may have set something since.
+    touched: bool,
 }
 
 /// How to open a file that is not there yet: SQLite creates it on opening, and
@@ -80,6 +87,9 @@ where
             foreign_keys: 0,
             service: String::new(),
             applied_by: String::new(),
+            settings: Vec::new(),
+            attached: Vec::new(),
+            touched: false,
         }
     }
 
@@ -187,10 +197,25 @@ where
         }
     }
 
+    /// The settings as they were found; what cannot be put back the next
+    /// statement tells.
+    fn put_back(&mut self) {
+        if std::mem::take(&mut self.touched) {
+            let _ = self.execute(&settings::put_back(&self.settings));
+        }
+    }
+
+    /// The databases that are attached, by name.
+    fn databases(&mut self) -> Result<Vec<String>, DatabaseError> {
+        let rows: Vec<NameRow> = self.rows("SELECT name FROM pragma_database_list")?;
+        Ok(rows.into_iter().map(|row| row.name).collect())
+    }
+
     fn statements(&mut self, work: &Work<'_>) -> Result<(), Stop> {
         let _heeding = cancel::heed(work.interrupt);
         for (n, statement) in work.script.statements.iter().enumerate() {
             let text = &work.text[statement.range.clone()];
+            self.touched |= settings::are_touched_by(text);
             // One that is short does not ask by itself.
             let ran = if work.interrupt.is_asked() {
                 Err(DatabaseError::interrupted())
@@ -231,6 +256,7 @@ where
             return Ok(first);
         }
         self.statements(work)?;
+        self.put_back();
         self.execute(&self.record_last(work, began))
             .map_err(Stop::Database)?;
         match self.execute("COMMIT") {
@@ -317,6 +343,8 @@ where
         if let Some(pragma) = self.rows::<PragmaRow>("PRAGMA foreign_keys")?.first() {
             self.foreign_keys = pragma.foreign_keys;
         }
+        self.settings = self.rows(&settings::query()).unwrap_or_default();
+        self.attached = self.databases()?;
         if self.present()? != [true; 3] {
             let sql = format!("BEGIN IMMEDIATE;\n{}COMMIT", self.store.create_tables());
             self.execute(&sql).inspect_err(|_| self.rollback())?;
@@ -361,6 +389,7 @@ where
             return Ok(first);
         }
         self.statements(work)?;
+        self.put_back();
         self.execute(&self.record_last(work, began))
             .map(|()| Outcome::Done)
             .map_err(Stop::Database)
@@ -373,6 +402,8 @@ where
     fn rollback(&mut self) {
         // Fails where the error has already ended the transaction.
         let _ = self.execute("ROLLBACK");
+        // What a file has set must not keep its failure from being recorded.
+        self.put_back();
     }
 
     fn write(&mut self, sql: &str) -> Result<(), DatabaseError> {
@@ -402,6 +433,7 @@ where
     }
 
     fn run_unrecorded(&mut self, statement: &str) -> Result<(), StatementError> {
+        self.touched |= settings::are_touched_by(statement);
         self.execute(statement).map_err(|error| {
             // A block with a BEGIN of its own is open still.
             self.rollback();
@@ -424,6 +456,13 @@ where
     }
 
     fn reset_session(&mut self) -> Result<(), DatabaseError> {
+        self.put_back();
+        for name in self.databases()? {
+            if !self.attached.contains(&name) && name != "temp" {
+                let name = identifier(Dialect::Sqlite, &name);
+                self.execute(&format!("DETACH {name}"))?;
+            }
+        }
         self.execute(&format!("PRAGMA foreign_keys = {}", self.foreign_keys))
     }
 

@@ -19,7 +19,7 @@ impl ErrorCode {
     /// server's option, which is in no language.
     pub(crate) fn kind(&self, message: &str) -> DatabaseErrorKind {
         match self {
-            Self::SqlState(state) => of_state(state),
+            Self::SqlState(state) => of_state(state, message),
             Self::Number(number) => of_number(*number, message),
         }
     }
@@ -34,7 +34,7 @@ impl fmt::Display for ErrorCode {
     }
 }
 
-fn of_state(state: &str) -> DatabaseErrorKind {
+fn of_state(state: &str, message: &str) -> DatabaseErrorKind {
     match state {
         // unique_violation
         "23505" => DatabaseErrorKind::Unique,
@@ -42,6 +42,11 @@ fn of_state(state: &str) -> DatabaseErrorKind {
         "25006" => DatabaseErrorKind::ReadOnly,
         // insufficient_privilege
         "42501" => DatabaseErrorKind::Denied,
+        // invalid_schema_name: one that is not there is named, in quotes of
+        // some sort; where none may be used there is nothing to name
+        "3F000" if !message.contains(['"', '»', '«', '“', '„']) => DatabaseErrorKind::Denied,
+        // disk_full
+        "53100" => DatabaseErrorKind::Full,
         // lock_not_available, and deadlock_detected: the victim has done
         // nothing, and the others are done by the next try
         "55P03" | "40P01" => DatabaseErrorKind::LockTimeout,
@@ -67,6 +72,8 @@ fn of_number(number: i64, message: &str) -> DatabaseErrorKind {
         // ER_NONEXISTING_GRANT's neighbour for GRANT, and
         // ER_BINLOG_CREATE_ROUTINE_NEED_SUPER
         1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 1410 | 1419 => DatabaseErrorKind::Denied,
+        // ER_DISK_FULL, ER_RECORD_FILE_FULL
+        1021 | 1114 => DatabaseErrorKind::Full,
         // ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK
         1205 | 1213 => DatabaseErrorKind::LockTimeout,
         // MariaDB's ER_STATEMENT_TIMEOUT and MySQL's ER_QUERY_TIMEOUT

@@ -6,14 +6,14 @@ use std::thread;
 
 use tests::workspace::eventually;
 
-use crate::service::{Engine, Shop};
+use tests::service::{Engine, Shop};
 
 /// Few and short tries, so that a test need not wait for seven minutes.
 const IMPATIENT: &str = "lock-timeout = \"300ms\"\nlock-tries = 2";
 
 /// A shop whose table `busy` a session of the application holds, and that
 /// session's number.
-fn busy(engine: Engine, up: &str, steps: bool) -> (Shop, crate::service::Link, String) {
+fn busy(engine: Engine, up: &str, steps: bool) -> (Shop, tests::service::Link, String) {
     let shop = Shop::with(engine, IMPATIENT);
     shop.migration("1_a", "CREATE TABLE busy (n int);", "DROP TABLE busy;");
     shop.run(&["run"]).ok();

@@ -9,7 +9,7 @@ use diesel::pg::Pg;
 use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use migrate_core::Catalog;
 
-use crate::service::{ALL, Engine, Link, Shop, TRANSACTIONAL};
+use tests::service::{ALL, Engine, Link, Shop, TRANSACTIONAL};
 
 /// A set with all spellings of versions; each is applied and reverted by both.
 const NAMES: [&str; 8] = [

@@ -12,7 +12,7 @@ use std::process::Command;
 use tests::env::binary;
 use tests::workspace::Run;
 
-use crate::service::{Engine, Shop};
+use tests::service::{Engine, Shop};
 
 /// A shop with three tables, each of a migration of its own, applied.
 fn applied(engine: Engine) -> Shop {

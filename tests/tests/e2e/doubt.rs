@@ -8,7 +8,7 @@ mod told;
 use diesel::connection::SimpleConnection;
 use tests::workspace::eventually;
 
-use crate::service::{Engine, Link, Shop};
+use tests::service::{Engine, Link, Shop};
 
 /// A table, a partitioned one and a type for statements that run alone.
 const SCENE: &str = "CREATE TABLE marks (n INTEGER NOT NULL, word TEXT, old INTEGER);\n\

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tests::env::PostgresDatabase;
 use tests::workspace::{Workspace, eventually};
 
-use crate::service::{ALL, Engine, Shop, TRANSACTIONAL};
+use tests::service::{ALL, Engine, Shop, TRANSACTIONAL};
 
 const MARKS: &str = "CREATE TABLE marks (n INTEGER NOT NULL);";
 
@@ -336,8 +336,8 @@ impl Neighbours {
         self.workspace.finish(self.command(service))
     }
 
-    fn link(&self) -> crate::service::Link {
-        crate::service::Link::Postgres(self.database.connect())
+    fn link(&self) -> tests::service::Link {
+        tests::service::Link::Postgres(self.database.connect())
     }
 
     /// Every index of that name: its schema, identity and whether it is valid.

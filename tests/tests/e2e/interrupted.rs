@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 
 use tests::workspace::eventually;
 
-use crate::service::{ALL, Engine, Link, Shop};
+use tests::service::{ALL, Engine, Link, Shop};
 
 const GATE: &str = "SELECT pg_advisory_xact_lock(42);";
 const WAITING: &str = "SELECT pid::text AS text FROM pg_stat_activity \

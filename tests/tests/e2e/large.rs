@@ -2,7 +2,7 @@
 //! statement and the line of an error, and no more of the file in the error
 //! than is shown of it.
 
-use crate::service::{ALL, Engine, Shop};
+use tests::service::{ALL, Engine, Shop};
 
 /// Rows of about a kilobyte, one to a line: 2.5 MB, three pieces.
 const ROWS: usize = 2500;

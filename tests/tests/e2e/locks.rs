@@ -6,7 +6,7 @@ use std::process::Child;
 use serde_json::Value;
 use tests::workspace::eventually;
 
-use crate::service::{ALL, Engine, Shop};
+use tests::service::{ALL, Engine, Shop};
 
 /// A shop whose first migration outside a transaction loses its session's lock
 /// after its first statement.
@@ -135,7 +135,7 @@ fn a_database_for_reading_only_is_told_on_every_way_to_write() {
 }
 
 /// A run that waits for `gate`, a transaction of the test's own.
-fn at_the_gate(shop: &Shop, gate: &mut crate::service::Link) -> Child {
+fn at_the_gate(shop: &Shop, gate: &mut tests::service::Link) -> Child {
     gate.execute(match shop.engine {
         Engine::Sqlite => "BEGIN IMMEDIATE",
         Engine::Postgres => "BEGIN; LOCK TABLE marks IN EXCLUSIVE MODE",

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tests::workspace::{Run, eventually};
 
-use crate::relay::{Relay, Stop};
-use crate::service::{Engine, Shop};
+use tests::relay::{Relay, Stop};
+use tests::service::{Engine, Shop};
 
 const MARKS: &str = "SELECT concat(n, '') AS text FROM marks ORDER BY n";
 
@@ -164,8 +164,9 @@ fn a_connection_cut_at_any_round_trip_of_a_run_loses_and_repeats_nothing() {
         cuts.made, cuts.survived
     );
     assert!(cuts.made >= 20, "{}", cuts.made);
-    // Giving the lock back at the end needs no answer.
-    assert!(cuts.survived >= cuts.made - 4, "{}", cuts.survived);
+    // Giving the lock back at the end needs no answer; the look for a pooler has
+    // a connection of its own, which is nobody's loss.
+    assert!(cuts.survived >= cuts.made - 12, "{}", cuts.survived);
 }
 
 #[test]

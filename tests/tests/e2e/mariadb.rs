@@ -8,7 +8,7 @@ use migrate_core::{Catalog, Goal, Up};
 use migrate_runtime::{Access, Database, Migrator, Report, Session};
 use tests::workspace::eventually;
 
-use crate::service::{Engine, Shop};
+use tests::service::{Engine, Shop};
 
 fn shop() -> Shop {
     Shop::new(Engine::Mariadb)

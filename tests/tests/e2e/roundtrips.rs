@@ -3,8 +3,8 @@
 
 use tests::workspace::{Run, eventually};
 
-use crate::relay::Relay;
-use crate::service::{Engine, Shop};
+use tests::relay::Relay;
+use tests::service::{Engine, Shop};
 
 /// Counts how often the client stops talking and waits for an answer.
 struct Counter {
@@ -151,7 +151,7 @@ fn on_mariadb_a_statement_that_commits_costs_one_round_trip_and_rows_share_their
 
 #[test]
 fn a_single_transaction_is_all_or_nothing() {
-    for engine in crate::service::TRANSACTIONAL {
+    for engine in tests::service::TRANSACTIONAL {
         let shop = Shop::new(engine);
         shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
         shop.migration(

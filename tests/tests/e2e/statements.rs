@@ -5,9 +5,9 @@ use snapbox::{assert_data_eq, str};
 use tests::workspace::Workspace;
 
 use crate::postgres::OnPostgres;
-use crate::service::{Engine, Shop};
 use crate::session::Session;
 use crate::tree::{applied, values};
+use tests::service::{Engine, Shop};
 
 const FIRST: &str = "CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT NOT NULL);\n";
 const SYNTAX: &str = "-- naïve café\nINSERT INTO items VALUES (1, 'née'); INSERT INTO items\n  VALEUS (2, 'x');\nSELECT 1;\n";

@@ -3,7 +3,7 @@
 
 use tests::workspace::eventually;
 
-use crate::service::{ALL, Engine, Link, Shop};
+use tests::service::{ALL, Engine, Link, Shop};
 
 const MARKS: &str = "CREATE TABLE marks (n INTEGER NOT NULL);";
 

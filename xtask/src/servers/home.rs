@@ -170,7 +170,8 @@ impl Home {
         ))
     }
 
-    fn log(&self) -> PathBuf {
+    /// What the server says while it runs.
+    pub(super) fn log(&self) -> PathBuf {
         self.path("log")
     }
 }

@@ -20,11 +20,10 @@ const URL_VARIABLE: &str = "MIGRATE_TEST_MARIADB";
 const SOCKET_VARIABLE: &str = "MIGRATE_TEST_MARIADB_SOCKET";
 /// The path of the authority's certificate, for the tests.
 const AUTHORITY_VARIABLE: &str = "MIGRATE_TEST_MARIADB_CA";
+/// The path of the server's log, for the tests.
+const LOG_VARIABLE: &str = "MIGRATE_TEST_MARIADB_LOG";
 /// The programs that the tests start themselves are found on PATH.
 const CLIENTS: [&str; 2] = ["mariadb", "mariadb-dump"];
-
-/// An account's PATH may not have the directories of the system's programs.
-const SYSTEM: [&str; 3] = ["/usr/sbin", "/usr/libexec", "/usr/local/sbin"];
 
 /// What the openssl program needs to be told; the machine's own settings for
 /// it are nothing to rely on.
@@ -60,10 +59,7 @@ pub(crate) fn is_installed() -> bool {
 
 fn find_programs() -> Option<Programs> {
     Some(Programs {
-        server: program::find("mariadbd").or_else(|| {
-            let mut places = SYSTEM.iter().map(|place| Path::new(place).join("mariadbd"));
-            places.find(|path| path.is_file())
-        })?,
+        server: program::find_daemon("mariadbd")?,
         install: program::find("mariadb-install-db")?,
         client: program::find("mariadb")?,
     })
@@ -102,7 +98,7 @@ impl Mariadb {
     }
 
     /// What the tests have to be told.
-    pub(crate) fn variables(&self) -> [(String, String); 3] {
+    pub(crate) fn variables(&self) -> [(String, String); 4] {
         let url = format!(
             "mysql://root:{}@127.0.0.1:{}/mysql",
             self.site.password, self.port
@@ -112,6 +108,7 @@ impl Mariadb {
             (URL_VARIABLE.to_owned(), url),
             (SOCKET_VARIABLE.to_owned(), path(self.site.socket())),
             (AUTHORITY_VARIABLE.to_owned(), path(self.site.authority())),
+            (LOG_VARIABLE.to_owned(), path(self.site.home.log())),
         ]
     }
 }
@@ -240,7 +237,9 @@ impl Site {
             .arg(option("ssl-key", &path("server.key")))
             .args(["--bind-address=127.0.0.1", "--skip-name-resolve"])
             .arg(format!("--port={port}"))
-            .args(["--max-connections=300", "--default-time-zone=+00:00"])
+            .args(["--max-connections=500", "--default-time-zone=+00:00"])
+            // The fault suite looks for those that have to do with it.
+            .arg("--innodb-print-all-deadlocks=ON")
             // As the packages of distributions configure it.
             .args(["--character-set-server=utf8mb4"])
             .args(["--collation-server=utf8mb4_general_ci"]);

@@ -16,6 +16,9 @@ const URL_VARIABLE: &str = "MIGRATE_TEST_POSTGRES";
 /// The directory of psql, `pg_dump` and the others, for the tests.
 const PROGRAMS_VARIABLE: &str = "MIGRATE_TEST_POSTGRES_BIN";
 
+/// The path of the server's log, for the tests.
+const LOG_VARIABLE: &str = "MIGRATE_TEST_POSTGRES_LOG";
+
 const PROGRAMS: [&str; 5] = ["initdb", "postgres", "pg_ctl", "psql", "pg_dump"];
 
 /// The directory of PostgreSQL's programs: on PATH, or where Debian keeps
@@ -63,7 +66,7 @@ impl Postgres {
     }
 
     /// What the tests have to be told.
-    pub(crate) fn variables(&self) -> [(String, String); 2] {
+    pub(crate) fn variables(&self) -> [(String, String); 3] {
         let url = format!(
             "postgres://postgres:{}@127.0.0.1:{}/postgres",
             self.site.password, self.port
@@ -72,6 +75,10 @@ impl Postgres {
         [
             (URL_VARIABLE.to_owned(), url),
             (PROGRAMS_VARIABLE.to_owned(), programs),
+            (
+                LOG_VARIABLE.to_owned(),
+                self.site.home.log().display().to_string(),
+            ),
         ]
     }
 }
@@ -148,7 +155,10 @@ impl Site {
             ("listen_addresses", "127.0.0.1"),
             ("port", &port.to_string()),
             ("unix_socket_directories", &sockets),
-            ("max_connections", "300"),
+            ("max_connections", "500"),
+            // The fault suite looks for its own databases, and for a deadlock
+            // by its SQLSTATE, whatever language the text has.
+            ("log_line_prefix", "%m [%p] %d %e "),
             ("timezone", "UTC"),
             ("log_timezone", "UTC"),
             ("fsync", durable),

@@ -11,6 +11,7 @@ use super::{
     ReadError, ReadProblem, SameVersion, Source,
 };
 use crate::checksum::Checksum;
+use crate::legible::is_invisible;
 use crate::metadata::{Metadata, Transaction};
 use crate::place::Place;
 use crate::text;
@@ -163,6 +164,12 @@ impl Loading {
         }
         let before = self.findings.len();
         let name = path.file_name().and_then(|name| name.to_str());
+        if let Some(character) =
+            name.and_then(|name| name.chars().find(|character| is_invisible(*character)))
+        {
+            self.found(path, None, CatalogProblem::Invisible(character));
+            return None;
+        }
         let version = match name.map(Version::of_directory) {
             Some(Ok(version)) => Some(version),
             Some(Err(error)) => {

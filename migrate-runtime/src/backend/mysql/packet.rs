@@ -14,6 +14,7 @@ use super::session::{Session, Timeouts};
 use super::{MySql, closed, place};
 use crate::backend::{Backend, Outcome, StatementError};
 use crate::error::{DatabaseError, ErrorCode};
+use crate::lock;
 
 /// Errors after which the statement has done nothing, and may be tried again:
 /// ER_LOCK_WAIT_TIMEOUT and ER_LOCK_DEADLOCK.
@@ -25,6 +26,9 @@ const NOT_BEGUN: [i64; 4] = [1064, 1305, 1318, 1370];
 
 /// ER_WARNING_NOT_COMPLETE_ROLLBACK: a table without transactions.
 const ROWS_STAY: i64 = 1196;
+
+/// ER_QUERY_INTERRUPTED, by whoever was asked to stop us.
+const INTERRUPTED: i64 = 1317;
 
 /// The writes behind a statement.
 #[derive(Clone, Copy)]
@@ -47,7 +51,8 @@ pub(super) enum Pieces {
 pub(super) struct Diagnosis {
     #[diesel(sql_type = Nullable<BigInt>)]
     pub(super) code: Option<i64>,
-    /// Which of the migration's statements it was, from 1; 0 is none of them.
+    /// Which of the migration's statements it was, from 1; 0 is none of them,
+    /// and the packet's own negative number a write of ours behind them.
     #[diesel(sql_type = Nullable<BigInt>)]
     in_statement: Option<i64>,
     /// Of its rollback; or the code again.
@@ -88,12 +93,15 @@ where
         statement: &str,
         after: After<'_>,
     ) -> Result<Outcome, StatementError> {
-        const OURS: &str = "SET @cargo_migrate_in_statement = 0;";
+        // Of this packet alone: one that is interrupted at its very first
+        // word shows what the one before it has left.
+        let behind = -1 - i64::try_from(lock::random() >> 2).unwrap_or_default();
+        let ours = format!("SET @cargo_migrate_in_statement = {behind};");
         let due = transaction(due);
         let (before, end) = match after {
-            After::With(writes, _) => ("START TRANSACTION;\n", format!("{OURS}\n{writes}COMMIT")),
+            After::With(writes, _) => ("START TRANSACTION;\n", format!("{ours}\n{writes}COMMIT")),
             After::Then("") => ("", String::new()),
-            After::Then(writes) => ("", format!("{OURS}\n{}", transaction(writes))),
+            After::Then(writes) => ("", format!("{ours}\n{}", transaction(writes))),
         };
         let limit = self
             .session
@@ -136,6 +144,23 @@ where
             return Err(StatementError::Record(closed(error)));
         };
         let error = diagnosis.told(error);
+        if let After::Then(writes) = after
+            && diagnosis.code == Some(INTERRUPTED)
+        {
+            // It has hit what is ours: the statement has run, or not begun.
+            match diagnosis.in_statement {
+                Some(at) if at == behind => {
+                    return Ok(self.write(writes).map(|()| Outcome::Done)?);
+                }
+                Some(at) if at <= 0 => {
+                    return Err(StatementError::Statement {
+                        error,
+                        offset: None,
+                    });
+                }
+                _ => {}
+            }
+        }
         let piece = match diagnosis.in_statement {
             Some(n @ 1..) if !self.is_lock_lost(&error) => {
                 pieces.get(usize::try_from(n - 1).unwrap_or_default())
@@ -152,7 +177,10 @@ where
         // What a program has done before its error stays.
         let program = matches!(after, After::Then(_)) && is_program(statement);
         let begun = diagnosis.code.is_none_or(|code| !NOT_BEGUN.contains(&code));
-        if diagnosis.warning == Some(ROWS_STAY) || program && begun {
+        // Whoever interrupts may be late: it was done, and the write behind it
+        // was not begun.
+        let late = matches!(after, After::Then(_)) && diagnosis.code == Some(INTERRUPTED);
+        if diagnosis.warning == Some(ROWS_STAY) || program && begun || late {
             Err(StatementError::Partial { error, offset })
         } else if gives_way {
             Ok(Outcome::LockTimeout { statement: None })

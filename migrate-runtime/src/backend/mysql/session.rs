@@ -58,6 +58,10 @@ pub(super) struct Session {
     changed: Vec<Setting>,
     /// Whether one has done so that is at its end.
     stale: bool,
+    /// The role that came with the connection; empty for none.
+    role: String,
+    /// Whether a file may have set another.
+    role_set: bool,
     /// Those in effect, as long as no file can have changed them.
     timeouts: Option<Timeouts>,
 }
@@ -82,6 +86,9 @@ pub(super) struct SessionRow {
     read_only: i64,
     #[diesel(sql_type = BigInt)]
     largest_packet: i64,
+    /// Behind a hyphen; where an empty text is none to the server, nothing.
+    #[diesel(sql_type = Nullable<Text>)]
+    role: Option<String>,
     #[diesel(sql_type = Nullable<BigInt>)]
     locked: Option<i64>,
 }
@@ -105,6 +112,7 @@ pub(super) fn query(history_table: &str, waits: bool) -> String {
         "SELECT CAST(DATABASE() AS CHAR) AS database_name, CAST({name} AS CHAR) AS lock_name, \
          CAST(CONNECTION_ID() AS SIGNED) AS connection, {READ_ONLY} AS read_only, \
          CAST(@@max_allowed_packet AS SIGNED) AS largest_packet, \
+         CAST(CONCAT('-' /*M!100005 , COALESCE(CURRENT_ROLE(), '') */) AS CHAR) AS role, \
          CAST(GET_LOCK({name}, {seconds}) AS SIGNED) AS locked"
     )
 }
@@ -142,6 +150,10 @@ impl Session {
             touched: false,
             changed: Vec::new(),
             stale: false,
+            role: row
+                .role
+                .map_or_else(String::new, |role| role[1..].to_owned()),
+            role_set: false,
             timeouts: None,
         })
     }
@@ -160,6 +172,7 @@ impl Session {
             .first()
             .is_some_and(|first| SET_NOTHING.split('|').any(|word| first.is(word)));
         self.touched |= !leaves_it;
+        self.role_set |= lexemes.len() > 1 && lexemes[0].is("SET") && lexemes[1].is("ROLE");
         let mut noted = Vec::new();
         for setting in settings::changed_by(&lexemes) {
             if PUT_BACK.contains(&&*setting.name) || self.changed.contains(&setting) {
@@ -199,15 +212,25 @@ impl Session {
             settings.push(timeouts.settings());
             self.timeouts = Some(timeouts);
         }
-        let name = literal(Dialect::MySql, &self.lock);
+        // A file may have given the session another character set, in which the
+        // same letters are another name.
+        let name = format!("_utf8mb4 {}", literal(Dialect::MySql, &self.lock));
         settings.push(format!(
             "@cargo_migrate_in_statement = EXP(IF(IS_USED_LOCK({name}) <=> CONNECTION_ID(), 0, 710)) - 1"
         ));
-        let back = if stale {
-            format!("USE {};\n", identifier(Dialect::MySql, &self.database))
-        } else {
-            String::new()
-        };
+        let mut back = String::new();
+        if stale {
+            back = format!("USE {};\n", identifier(Dialect::MySql, &self.database));
+        }
+        if stale && std::mem::take(&mut self.role_set) {
+            let role = match self.role.as_str() {
+                "" => "NONE".to_owned(),
+                role => identifier(Dialect::MySql, role),
+            };
+            back.push_str(&format!(
+                "/*M!100005 SET ROLE {role} */ /*!80000 SET ROLE DEFAULT */;\n"
+            ));
+        }
         format!("SET {};\n{back}", settings.join(", "))
     }
 

@@ -1,7 +1,7 @@
 //! An old build on a newer schema, as in each rolling deploy.
 
 use super::{applied, remove};
-use crate::service::{ALL, Engine, Shop};
+use tests::service::{ALL, Engine, Shop};
 
 /// Three are applied, and this build has the first two.
 fn old_build(engine: Engine) -> Shop {

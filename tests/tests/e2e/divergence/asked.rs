@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use tests::env::binary;
 
 use super::{applied, remove};
-use crate::service::{Engine, Shop};
+use tests::service::{Engine, Shop};
 
 /// The command on a terminal.
 struct Terminal {

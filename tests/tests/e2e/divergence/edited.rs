@@ -1,7 +1,7 @@
 //! An applied migration whose file says something else now.
 
 use super::{applied, command_in, commit, typed};
-use crate::service::{ALL, Engine, Shop};
+use tests::service::{ALL, Engine, Shop};
 
 const EDITED: &str = "CREATE TABLE b (id BIGINT);\n";
 

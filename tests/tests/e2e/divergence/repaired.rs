@@ -3,7 +3,7 @@
 use tests::workspace::eventually;
 
 use super::{applied, remove};
-use crate::service::{ALL, Engine, Shop};
+use tests::service::{ALL, Engine, Shop};
 
 /// One migration that another tool has applied, and one of ours.
 fn adopted(engine: Engine) -> Shop {

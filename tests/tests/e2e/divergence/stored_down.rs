@@ -3,7 +3,7 @@
 use tests::workspace::eventually;
 
 use super::{applied, command_in, commit, remove, typed};
-use crate::service::{ALL, Engine, Shop};
+use tests::service::{ALL, Engine, Shop};
 
 #[test]
 fn the_commands_of_the_help_bring_a_missing_migration_back_or_take_it_back() {
@@ -164,7 +164,7 @@ fn a_stored_revert_that_stops_half_way_goes_on_with_its_own_text() {
 
 #[test]
 fn a_failing_stored_revert_in_a_transaction_leaves_everything() {
-    for engine in crate::service::TRANSACTIONAL {
+    for engine in tests::service::TRANSACTIONAL {
         let shop = applied(engine);
         shop.migration(
             "4_d",
@@ -200,7 +200,7 @@ fn what_was_applied_outside_a_transaction_goes_back_outside_one() {
 
 #[test]
 fn one_run_reverts_the_journals_and_the_files_as_one_transaction() {
-    for engine in crate::service::TRANSACTIONAL {
+    for engine in tests::service::TRANSACTIONAL {
         let shop = applied(engine);
         remove(&shop, "3_c");
         let all = [

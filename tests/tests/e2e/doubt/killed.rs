@@ -6,8 +6,8 @@ use std::process::Stdio;
 use tests::workspace::eventually;
 
 use super::SCENE;
-use crate::relay::{Relay, Stop};
-use crate::service::{Engine, Shop};
+use tests::relay::{Relay, Stop};
+use tests::service::{Engine, Shop};
 
 /// One statement of each sort that the catalogue is asked about.
 fn shop() -> Shop {

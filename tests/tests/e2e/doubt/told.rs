@@ -3,7 +3,7 @@
 
 use tests::workspace::eventually;
 
-use crate::service::{ALL, Engine, Shop};
+use tests::service::{ALL, Engine, Shop};
 
 /// Three statements, of which the last fails.
 fn stopped_at_three(engine: Engine) -> Shop {

@@ -8,7 +8,7 @@ use std::thread;
 
 use tests::workspace::eventually;
 
-use crate::service::{Engine, Shop};
+use tests::service::{Engine, Shop};
 
 /// A migration with savepoints that needs a table which the test has locked.
 #[track_caller]

@@ -4,7 +4,7 @@ use tests::env::MariadbDatabase;
 use tests::workspace::{Run, eventually};
 
 use super::{MARKS, marks, shop};
-use crate::service::Shop;
+use tests::service::Shop;
 
 #[test]
 fn rows_that_do_not_roll_back_leave_their_statements_in_doubt() {

@@ -3,7 +3,7 @@
 use tests::env::MariadbDatabase;
 
 use super::{MARKS, marks, shop};
-use crate::service::{Engine, Shop};
+use tests::service::{Engine, Shop};
 
 #[test]
 fn what_a_file_sets_for_its_session_ends_with_it() {

@@ -1,7 +1,7 @@
 //! Odd contents of migrations: downs that do nothing, transactions of their
 //! own, metadata that means what Diesel makes of it.
 
-use crate::service::{ALL, Engine, Shop, TRANSACTIONAL};
+use tests::service::{ALL, Engine, Shop, TRANSACTIONAL};
 
 const A: &str = "CREATE TABLE a (id INTEGER);";
 

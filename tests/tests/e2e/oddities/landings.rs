@@ -1,6 +1,6 @@
 //! Migrations that land late, and files that change after they landed.
 
-use crate::service::{ALL, Engine, Shop};
+use tests::service::{ALL, Engine, Shop};
 
 /// 1 and 3 are applied, then 2 lands.
 fn late(engine: Engine, metadata: &str) -> Shop {

@@ -1,6 +1,6 @@
 //! Odd names of migrations, and what lies beside them.
 
-use crate::service::{ALL, Engine, Shop};
+use tests::service::{ALL, Engine, Shop};
 
 /// Applies a set of `names`, each leaving a mark, and reverts it; both in the
 /// order of `names`.

@@ -5,7 +5,7 @@ use diesel_migrations::{FileBasedMigrations, MigrationHarness};
 use tests::env::PostgresDatabase;
 use tests::workspace::Workspace;
 
-use crate::service::{Engine, Shop};
+use tests::service::{Engine, Shop};
 
 /// Writes a migration that creates `table`, in any directory.
 fn migration(workspace: &Workspace, directory: &str, name: &str, table: &str) {
@@ -160,7 +160,7 @@ fn the_roots_diesel_toml_may_name_a_directory_that_is_gone() {
 
 /// Tables by `schema.name`, in order.
 fn tables(database: &PostgresDatabase) -> Vec<String> {
-    crate::service::Link::Postgres(database.connect()).texts(
+    tests::service::Link::Postgres(database.connect()).texts(
         "SELECT concat(schemaname, '.', tablename) AS text FROM pg_tables \
          WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1",
     )
@@ -289,7 +289,7 @@ fn two_services_on_one_history_table_are_refused_by_name() {
 
 #[test]
 fn a_history_table_of_another_name_has_a_journal_of_its_own() {
-    for engine in crate::service::ALL {
+    for engine in tests::service::ALL {
         let shop = Shop::with(engine, "history-table = \"__shop_Versions\"");
         shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
         shop.steps(

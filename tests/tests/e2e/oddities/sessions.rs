@@ -2,7 +2,7 @@
 
 use tests::workspace::CANARY;
 
-use crate::service::{Engine, Shop};
+use tests::service::{Engine, Shop};
 
 #[test]
 fn a_set_that_wants_a_session_lock_gets_it_from_session_setup() {
@@ -43,7 +43,7 @@ fn foreign_keys_hold_as_session_setup_has_them() {
 
 #[test]
 fn a_failing_session_setup_names_its_statement() {
-    for engine in crate::service::ALL {
+    for engine in tests::service::ALL {
         let shop = Shop::with(engine, "session-setup = [\"SELECT 1\", \"nonsense\"]");
         shop.migration("1_a", "SELECT 1;", "SELECT 1;");
         shop.run(&["run"])
@@ -232,7 +232,7 @@ fn a_role_that_may_read_only_the_history_sees_what_is_applied() {
 
 #[test]
 fn looking_at_an_untouched_database_leaves_it_untouched() {
-    for engine in crate::service::ALL {
+    for engine in tests::service::ALL {
         let shop = Shop::new(engine);
         shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
         for args in [

@@ -5,38 +5,45 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::env::{MariadbDatabase, PostgresDatabase, postgres_program};
+use crate::workspace::{Run, Workspace};
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
 use diesel::{
-    Connection, MysqlConnection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection,
-    sql_query,
+    Connection, MysqlConnection, PgConnection, QueryResult, QueryableByName, RunQueryDsl,
+    SqliteConnection, sql_query,
 };
-use tests::env::{MariadbDatabase, PostgresDatabase, postgres_program};
-use tests::workspace::{Run, Workspace};
 
 /// The engines that a test goes through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Engine {
+pub enum Engine {
+    /// A file.
     Sqlite,
+    /// A database of the shared server.
     Postgres,
+    /// A database of the shared server.
     Mariadb,
 }
 
 /// For tests whose promise is the same on each.
-pub(crate) const ALL: [Engine; 3] = [Engine::Sqlite, Engine::Postgres, Engine::Mariadb];
+pub const ALL: [Engine; 3] = [Engine::Sqlite, Engine::Postgres, Engine::Mariadb];
 
 /// Those that take DDL back with its transaction, for tests of promises that
 /// nobody can give without.
-pub(crate) const TRANSACTIONAL: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
+pub const TRANSACTIONAL: [Engine; 2] = [Engine::Sqlite, Engine::Postgres];
 
 /// A workspace with the one service `shop`.
-pub(crate) struct Shop {
-    pub(crate) workspace: Workspace,
-    pub(crate) engine: Engine,
+#[derive(Debug)]
+pub struct Shop {
+    /// Where the service lies.
+    pub workspace: Workspace,
+    /// What its database is.
+    pub engine: Engine,
     database: Database,
 }
 
 /// Where its tables are.
+#[derive(Debug)]
 enum Database {
     /// `shop.db` in the workspace's root.
     Sqlite,
@@ -45,9 +52,12 @@ enum Database {
 }
 
 /// A connection of the test's own.
-pub(crate) enum Link {
+pub enum Link {
+    /// To the file.
     Sqlite(SqliteConnection),
+    /// As the superuser.
     Postgres(PgConnection),
+    /// As root.
     Mariadb(MysqlConnection),
 }
 
@@ -59,35 +69,56 @@ struct Row {
 
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        f.write_str(match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+            Self::Mariadb => "MariaDB",
+        })
     }
 }
 
 impl Shop {
-    pub(crate) fn new(engine: Engine) -> Self {
+    /// The service on an empty database of its own.
+    #[must_use]
+    pub fn new(engine: Engine) -> Self {
         Self::with(engine, "")
     }
 
     /// The same with `metadata` under [package.metadata.migrate].
-    pub(crate) fn with(engine: Engine, metadata: &str) -> Self {
-        let workspace = Workspace::new();
+    ///
+    /// # Panics
+    /// When the database or the directory cannot be made.
+    #[must_use]
+    pub fn with(engine: Engine, metadata: &str) -> Self {
         let database = match engine {
-            Engine::Sqlite => {
-                workspace.service(
-                    "shop",
-                    &format!("default-url = \"sqlite:shop.db\"\n{metadata}"),
-                );
-                Database::Sqlite
-            }
-            Engine::Postgres => {
-                workspace.service("shop", metadata);
-                Database::Postgres(PostgresDatabase::create())
-            }
-            Engine::Mariadb => {
-                workspace.service("shop", metadata);
-                Database::Mariadb(MariadbDatabase::create())
-            }
+            Engine::Sqlite => Database::Sqlite,
+            Engine::Postgres => Database::Postgres(PostgresDatabase::create()),
+            Engine::Mariadb => Database::Mariadb(MariadbDatabase::create()),
         };
+        Self::over(engine, database, metadata)
+    }
+
+    /// The same on another server than the tests' own, by its superuser's URL.
+    ///
+    /// # Panics
+    /// When the database or the directory cannot be made; SQLite has no server.
+    #[must_use]
+    pub fn at(engine: Engine, server: &str, metadata: &str) -> Self {
+        let database = match engine {
+            Engine::Sqlite => panic!("SQLite has no server"),
+            Engine::Postgres => Database::Postgres(PostgresDatabase::create_at(server)),
+            Engine::Mariadb => Database::Mariadb(MariadbDatabase::create_at(server)),
+        };
+        Self::over(engine, database, metadata)
+    }
+
+    fn over(engine: Engine, database: Database, metadata: &str) -> Self {
+        let workspace = Workspace::new();
+        let url = match engine {
+            Engine::Sqlite => "default-url = \"sqlite:shop.db\"\n",
+            Engine::Postgres | Engine::Mariadb => "",
+        };
+        workspace.service("shop", &format!("{url}{metadata}"));
         let shop = Self {
             workspace,
             engine,
@@ -97,16 +128,19 @@ impl Shop {
         shop
     }
 
-    pub(crate) fn migrations(&self) -> PathBuf {
+    /// The directory of its migrations.
+    #[must_use]
+    pub fn migrations(&self) -> PathBuf {
         self.workspace.path("services/shop/migrations")
     }
 
-    pub(crate) fn migration(&self, name: &str, up: &str, down: &str) {
+    /// Writes a migration.
+    pub fn migration(&self, name: &str, up: &str, down: &str) {
         self.workspace.migration("shop", name, up, down);
     }
 
     /// Writes another file of a migration.
-    pub(crate) fn file(&self, migration: &str, file: &str, text: &str) {
+    pub fn file(&self, migration: &str, file: &str, text: &str) {
         self.workspace.write(
             &format!("services/shop/migrations/{migration}/{file}"),
             text,
@@ -114,13 +148,17 @@ impl Shop {
     }
 
     /// A migration outside a transaction.
-    pub(crate) fn steps(&self, name: &str, up: &str, down: &str) {
+    pub fn steps(&self, name: &str, up: &str, down: &str) {
         self.migration(name, up, down);
         self.file(name, "metadata.toml", "run_in_transaction = false\n");
     }
 
     /// The PostgreSQL database.
-    pub(crate) fn postgres(&self) -> &PostgresDatabase {
+    ///
+    /// # Panics
+    /// On another engine.
+    #[must_use]
+    pub fn postgres(&self) -> &PostgresDatabase {
         match &self.database {
             Database::Postgres(database) => database,
             Database::Sqlite | Database::Mariadb(_) => panic!("no shop on PostgreSQL"),
@@ -128,14 +166,20 @@ impl Shop {
     }
 
     /// The MariaDB database.
-    pub(crate) fn mariadb(&self) -> &MariadbDatabase {
+    ///
+    /// # Panics
+    /// On another engine.
+    #[must_use]
+    pub fn mariadb(&self) -> &MariadbDatabase {
         match &self.database {
             Database::Mariadb(database) => database,
             Database::Sqlite | Database::Postgres(_) => panic!("no shop on MariaDB"),
         }
     }
 
-    pub(crate) fn command(&self, args: &[&str]) -> Command {
+    /// The command, told where the database is.
+    #[must_use]
+    pub fn command(&self, args: &[&str]) -> Command {
         let mut command = self.workspace.command(args);
         match &self.database {
             Database::Sqlite => &mut command,
@@ -145,11 +189,18 @@ impl Shop {
         command
     }
 
-    pub(crate) fn run(&self, args: &[&str]) -> Run {
+    /// Runs the command to its end.
+    #[must_use]
+    pub fn run(&self, args: &[&str]) -> Run {
         self.workspace.finish(self.command(args))
     }
 
-    pub(crate) fn start(&self, args: &[&str]) -> Child {
+    /// Starts the command and leaves it running, with its output piped.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start(&self, args: &[&str]) -> Child {
         self.command(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -157,12 +208,22 @@ impl Shop {
             .expect("the command starts")
     }
 
-    pub(crate) fn finish(&self, child: Child) -> Run {
+    /// What a started command said, once it has ended.
+    ///
+    /// # Panics
+    /// When a password shows up in it.
+    #[must_use]
+    pub fn finish(&self, child: Child) -> Run {
         let output = child.wait_with_output().expect("the command ends");
         self.workspace.result(&output)
     }
 
-    pub(crate) fn connect(&self) -> Link {
+    /// A new connection of the test's own.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    #[must_use]
+    pub fn connect(&self) -> Link {
         match &self.database {
             Database::Postgres(database) => Link::Postgres(database.connect()),
             Database::Mariadb(database) => Link::Mariadb(database.connect()),
@@ -179,12 +240,13 @@ impl Shop {
     }
 
     /// The rows of a query with one column `text`.
-    pub(crate) fn texts(&self, sql: &str) -> Vec<String> {
+    pub fn texts(&self, sql: &str) -> Vec<String> {
         self.connect().texts(sql)
     }
 
     /// The applied versions, in order of bytes.
-    pub(crate) fn history(&self) -> Vec<String> {
+    #[must_use]
+    pub fn history(&self) -> Vec<String> {
         let mut versions = self.texts(
             "SELECT version AS text FROM __diesel_schema_migrations WHERE run_on IS NOT NULL",
         );
@@ -193,7 +255,8 @@ impl Shop {
     }
 
     /// `state` of each migration, as `status` has it, by directory's name.
-    pub(crate) fn states(&self) -> Vec<(String, String)> {
+    #[must_use]
+    pub fn states(&self) -> Vec<(String, String)> {
         let run = self.run(&["status", "--message-format", "json"]).ok();
         let of = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         run.json()
@@ -204,8 +267,12 @@ impl Shop {
     }
 
     /// The state of one migration.
+    ///
+    /// # Panics
+    /// When there is none of that name.
     #[track_caller]
-    pub(crate) fn state(&self, name: &str) -> String {
+    #[must_use]
+    pub fn state(&self, name: &str) -> String {
         let states = self.states();
         let found = states.iter().find(|(migration, _)| migration == name);
         found
@@ -215,7 +282,11 @@ impl Shop {
     }
 
     /// The schema as SQL, without the tables that only we have.
-    pub(crate) fn schema(&self) -> String {
+    ///
+    /// # Panics
+    /// When the client's dump fails.
+    #[must_use]
+    pub fn schema(&self) -> String {
         match &self.database {
             Database::Sqlite => self.connect().sqlite_schema(),
             Database::Postgres(database) => {
@@ -265,19 +336,45 @@ fn lines_that_say_something(output: &Output) -> String {
     text.lines().filter(says).collect::<Vec<_>>().join("\n")
 }
 
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite(_) => "Link to SQLite",
+            Self::Postgres(_) => "Link to PostgreSQL",
+            Self::Mariadb(_) => "Link to MariaDB",
+        })
+    }
+}
+
 impl Link {
+    /// Executes statements.
+    ///
+    /// # Panics
+    /// When the database refuses.
     #[track_caller]
-    pub(crate) fn execute(&mut self, sql: &str) {
-        let done = match self {
+    pub fn execute(&mut self, sql: &str) {
+        self.try_execute(sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// Executes statements that the database may refuse.
+    ///
+    /// # Errors
+    /// What Diesel says.
+    pub fn try_execute(&mut self, sql: &str) -> QueryResult<()> {
+        match self {
             Self::Sqlite(connection) => connection.batch_execute(sql),
             Self::Postgres(connection) => connection.batch_execute(sql),
             Self::Mariadb(connection) => connection.batch_execute(sql),
-        };
-        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
     }
 
+    /// The rows of a query with one column `text`.
+    ///
+    /// # Panics
+    /// When the database refuses.
     #[track_caller]
-    pub(crate) fn texts(&mut self, sql: &str) -> Vec<String> {
+    pub fn texts(&mut self, sql: &str) -> Vec<String> {
         let rows: Result<Vec<Row>, _> = match self {
             Self::Sqlite(connection) => sql_query(sql).load(connection),
             Self::Postgres(connection) => sql_query(sql).load(connection),

@@ -6,10 +6,11 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 /// At which round trip (from 1) the conversation stops, and on which side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stop {
+pub enum Stop {
     /// The server never hears of it.
     Unsent(usize),
     /// The server does all of it, and nobody hears the answer.
@@ -17,18 +18,19 @@ pub(crate) enum Stop {
 }
 
 /// A port before a server's.
-pub(crate) struct Relay {
+#[derive(Debug)]
+pub struct Relay {
     url: String,
     state: Arc<State>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     talk: Mutex<Talk>,
     changed: Condvar,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Talk {
     begun: usize,
     /// Those that the server has answered: a farewell is none.
@@ -36,17 +38,30 @@ struct Talk {
     stop: Option<Stop>,
     /// The round trip to stop at has come.
     held: bool,
-    /// Whoever waits for the answer is gone, or is to lose its connection.
-    released: bool,
+    /// What becomes of it, once the test has said so.
+    then: Option<Then>,
     /// Nobody gets through any more.
     refuses: bool,
     /// How often somebody has tried.
     refused: usize,
 }
 
+/// How a held conversation goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// As if nothing had been.
+    On,
+    /// The command's connection is cut, and the server finishes what it has.
+    Cut,
+}
+
 impl Relay {
     /// Before the server of `url`, a URL with a user and a numeric address.
-    pub(crate) fn before(url: &str) -> Self {
+    ///
+    /// # Panics
+    /// Without a free port.
+    #[must_use]
+    pub fn before(url: &str) -> Self {
         let (head, place) = url.rsplit_once('@').expect("a user");
         let (server, rest) = place.split_once('/').expect("a database");
         let server = server.to_owned();
@@ -63,8 +78,11 @@ impl Relay {
                     continue;
                 }
                 drop(talk);
-                let server = TcpStream::connect(&server).expect("the server is there");
-                relay(&client, &server, &shared);
+                // Where a test has killed the server, its client learns it as
+                // it would without us: the connection ends.
+                if let Ok(server) = TcpStream::connect(&server) {
+                    relay(&client, &server, &shared);
+                }
             }
         });
         Self {
@@ -74,12 +92,13 @@ impl Relay {
     }
 
     /// The same database through the relay.
-    pub(crate) fn url(&self) -> &str {
+    #[must_use]
+    pub fn url(&self) -> &str {
         &self.url
     }
 
     /// Counts from zero again.
-    pub(crate) fn begin(&self, stop: Option<Stop>) {
+    pub fn begin(&self, stop: Option<Stop>) {
         *self.state.talk() = Talk {
             stop,
             ..Talk::default()
@@ -87,29 +106,53 @@ impl Relay {
     }
 
     /// Round trips since then.
-    pub(crate) fn trips(&self) -> usize {
+    #[must_use]
+    pub fn trips(&self) -> usize {
         self.state.talk().answered
     }
 
     /// Whether the round trip to stop at has come.
-    pub(crate) fn holds(&self) -> bool {
+    #[must_use]
+    pub fn holds(&self) -> bool {
         self.state.talk().held
     }
 
     /// Cuts whoever connects from now on off at once.
-    pub(crate) fn refuse(&self) {
+    pub fn refuse(&self) {
         self.state.talk().refuses = true;
     }
 
     /// How often somebody has tried in vain.
-    pub(crate) fn refused(&self) -> usize {
+    pub fn refused(&self) -> usize {
         self.state.talk().refused
     }
 
-    /// Lets the server go on without the command, which is gone, or loses its
-    /// connection now.
-    pub(crate) fn release(&self) {
-        self.state.talk().released = true;
+    /// Waits so long for the round trip to stop at; says whether it has come.
+    ///
+    /// # Panics
+    /// When a test has panicked in here.
+    #[must_use]
+    pub fn holds_within(&self, patience: Duration) -> bool {
+        let waited = self
+            .state
+            .changed
+            .wait_timeout_while(self.state.talk(), patience, |talk| !talk.held);
+        waited.expect("no test has panicked in here").0.held
+    }
+
+    /// Lets the server go on without the command, which is gone, or learns now
+    /// that its connection is.
+    pub fn release(&self) {
+        self.decide(Then::Cut);
+    }
+
+    /// Lets both go on as if nothing had been.
+    pub fn resume(&self) {
+        self.decide(Then::On);
+    }
+
+    fn decide(&self, then: Then) {
+        self.state.talk().then = Some(then);
         self.state.changed.notify_all();
     }
 }
@@ -128,11 +171,17 @@ impl State {
             .filter(|stop| matches!(stop, Stop::Unsent(at) | Stop::Unanswered(at) if *at == n))
     }
 
-    fn hold(&self) {
+    fn hold(&self) -> Then {
         let mut talk = self.talk();
         talk.held = true;
-        let released = self.changed.wait_while(talk, |talk| !talk.released);
-        drop(released.expect("no test has panicked in here"));
+        self.changed.notify_all();
+        loop {
+            if let Some(then) = talk.then {
+                return then;
+            }
+            let woken = self.changed.wait(talk);
+            talk = woken.expect("no test has panicked in here");
+        }
     }
 }
 
@@ -151,11 +200,14 @@ fn relay(client: &TcpStream, server: &TcpStream, state: &Arc<State>) {
             let begins =
                 !std::mem::replace(&mut turn_of_client.lock().expect("a turn").asked, true);
             match begins.then(|| shared.begins()).flatten() {
-                Some(Stop::Unsent(_)) => {
-                    shared.hold();
-                    to.shutdown(Shutdown::Both).ok();
-                    return;
-                }
+                Some(Stop::Unsent(_)) => match shared.hold() {
+                    Then::On => {}
+                    Then::Cut => {
+                        to.shutdown(Shutdown::Both).ok();
+                        from.shutdown(Shutdown::Both).ok();
+                        return;
+                    }
+                },
                 Some(Stop::Unanswered(_)) => {
                     turn_of_client.lock().expect("a turn").held = true;
                 }
@@ -175,15 +227,18 @@ fn relay(client: &TcpStream, server: &TcpStream, state: &Arc<State>) {
             let read = from.read(&mut buffer).unwrap_or_default();
             let (asked, held) = {
                 let mut turn = turn_of_server.lock().expect("a turn");
-                (std::mem::take(&mut turn.asked), turn.held)
+                (
+                    std::mem::take(&mut turn.asked),
+                    std::mem::take(&mut turn.held),
+                )
             };
             if asked && read > 0 {
                 shared.talk().answered += 1;
             }
-            if held {
-                shared.hold();
+            if held && shared.hold() == Then::Cut {
+                // The command has said its last word; whatever was sent is
+                // done to its end.
                 to.shutdown(Shutdown::Both).ok();
-                // Whatever was sent is done to its end.
                 while matches!(from.read(&mut buffer), Ok(1..)) {}
                 return;
             }
@@ -196,7 +251,7 @@ fn relay(client: &TcpStream, server: &TcpStream, state: &Arc<State>) {
 }
 
 /// Whose turn it is on one connection.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Turn {
     asked: bool,
     held: bool,
