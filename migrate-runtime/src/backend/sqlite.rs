@@ -197,6 +197,16 @@ where
         }
     }
 
+    /// Notes the session as it was found.
+    fn note_session(&mut self) -> Result<(), DatabaseError> {
+        if let Some(pragma) = self.rows::<PragmaRow>("PRAGMA foreign_keys")?.first() {
+            self.foreign_keys = pragma.foreign_keys;
+        }
+        self.settings = self.rows(&settings::query()).unwrap_or_default();
+        self.attached = self.databases()?;
+        Ok(())
+    }
+
     /// The settings as they were found; what cannot be put back the next
     /// statement tells.
     fn put_back(&mut self) {
@@ -332,19 +342,19 @@ where
             if self.sentinel.is_some() || path.exists() {
                 self.open_now()?;
             }
-            return Ok(match self.sentinel {
-                Some(_) => Claim::Fresh,
-                None => Claim::Busy,
-            });
+            if self.sentinel.is_none() {
+                return Ok(Claim::Busy);
+            }
+            // What is settled before the run's own claim puts it back, too.
+            self.note_session()?;
+            return Ok(Claim::Fresh);
         }
         if self.ready {
             return Ok(Claim::Ready);
         }
-        if let Some(pragma) = self.rows::<PragmaRow>("PRAGMA foreign_keys")?.first() {
-            self.foreign_keys = pragma.foreign_keys;
+        if self.path.is_none() {
+            self.note_session()?;
         }
-        self.settings = self.rows(&settings::query()).unwrap_or_default();
-        self.attached = self.databases()?;
         if self.present()? != [true; 3] {
             let sql = format!("BEGIN IMMEDIATE;\n{}COMMIT", self.store.create_tables());
             self.execute(&sql).inspect_err(|_| self.rollback())?;

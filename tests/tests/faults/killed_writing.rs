@@ -11,7 +11,7 @@ use crate::scenario::{Outcome, Scenario, all, some};
 use crate::tracer::{Call, calls, signalled_at};
 
 /// Kills in one scenario for one run of the suite.
-const KILLS: usize = 24;
+const KILLS: usize = 40;
 
 fn kill(scenario: &Scenario, shop: &Shop, call: Call) {
     let output = signalled_at(shop, scenario.args, call, "KILL")
