@@ -124,7 +124,8 @@ where
     where
         R: diesel::deserialize::QueryableByName<Pg> + 'static,
     {
-        Ok(diesel::sql_query(sql).load(&mut self.connection)?)
+        let rows = diesel::sql_query(sql).load(&mut self.connection);
+        rows.map_err(|error| self.with_state(sql, error.into()))
     }
 }
 
@@ -240,13 +241,12 @@ where
             }
             _ => String::new(),
         };
-        let sql = format!(
-            "{}{}{schema}{}COMMIT",
-            self.begin_transaction(),
+        let writes = format!(
+            "{}{schema}{}",
             self.held_or_raise(""),
             self.store.create_tables()
         );
-        let writes = format!("{schema}{}", self.store.create_tables());
+        let sql = format!("{}{writes}COMMIT", self.begin_transaction());
         self.claim_by(&sql, Claim::Fresh)
             .map_err(|error| self.with_state(&writes, error))
     }
@@ -350,18 +350,14 @@ where
     }
 
     fn write(&mut self, writes: &str) -> Result<(), DatabaseError> {
-        let sql = format!(
-            "{}{}{}{writes}COMMIT",
-            self.begin_recording(),
-            self.held_or_raise(""),
-            self.put_back_here()
-        );
+        let writes = format!("{}{}{writes}", self.held_or_raise(""), self.put_back_here());
+        let sql = format!("{}{writes}COMMIT", self.begin_recording());
         self.execute(&sql).map_err(|error| {
             self.rollback();
             if error.message.contains(LOCK_NOT_OURS) || error.kind == DatabaseErrorKind::Closed {
                 return error;
             }
-            self.with_state(writes, error)
+            self.with_state(&writes, error)
         })
     }
 

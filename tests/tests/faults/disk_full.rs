@@ -5,10 +5,12 @@
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
 use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query};
-use tests::env::{PostgresDatabase, postgres_program, postgres_url};
+use tests::env::postgres_program;
+use tests::service::Engine;
 use tests::tally::{Tally, scaled};
 use tests::workspace::{Run, Workspace};
 
+use crate::own_server::OwnServer;
 use crate::volume::Volume;
 
 /// What a server or SQLite says, and nothing else may.
@@ -224,11 +226,11 @@ impl OnSqlite {
     }
 }
 
-/// The service on a database whose files all lie on the volume.
+/// The service on a database whose files all lie on the volume. The server is
+/// its own: one that cannot write a page makes no checkpoint for anybody.
 struct OnPostgres {
     workspace: Workspace,
-    database: PostgresDatabase,
-    tablespace: String,
+    server: OwnServer,
     volume: Volume,
 }
 
@@ -237,13 +239,12 @@ const ROOMY: u64 = 65536;
 
 impl OnPostgres {
     fn new() -> Self {
-        let mut superuser = superuser();
+        let server = OwnServer::start(Engine::Postgres);
+        let mut superuser = connect(&server.url());
         let rows: Vec<Row> = sql_query("SELECT current_setting('data_directory') AS text")
             .load(&mut superuser)
             .expect("the server says where it is");
         let volume = Volume::of_the_owner_of(rows[0].text.as_ref(), ROOMY);
-        let database = PostgresDatabase::reserve();
-        let tablespace = format!("{}_small", database.name());
         let workspace = Workspace::new();
         workspace.service("shop", "");
         POSTGRES.write(&workspace);
@@ -252,39 +253,41 @@ impl OnPostgres {
         execute(
             &mut superuser,
             &format!(
-                "CREATE TABLESPACE {tablespace} LOCATION '{}'",
+                "CREATE TABLESPACE small LOCATION '{}'",
                 location.trim_end_matches('/')
             ),
         );
         let shop = Self {
             workspace,
-            database,
-            tablespace,
+            server,
             volume,
         };
         shop.begin_again();
         shop
     }
 
+    fn url(&self) -> String {
+        self.server.url_of("shop")
+    }
+
     /// Has an empty database in place of what there is.
     fn begin_again(&self) {
-        let name = self.database.name();
-        let mut superuser = superuser();
-        execute(
-            &mut superuser,
-            &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-        );
-        execute(
-            &mut superuser,
-            &format!("CREATE DATABASE {name} TABLESPACE {}", self.tablespace),
-        );
+        let mut superuser = connect(&self.server.url());
+        // PostgreSQL 12 knows no FORCE.
+        for sql in [
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'shop'",
+            "DROP DATABASE IF EXISTS shop",
+            "CREATE DATABASE shop TABLESPACE small",
+        ] {
+            execute(&mut superuser, sql);
+        }
         // The first session of all writes a file for those that follow.
-        drop(self.database.connect());
+        drop(connect(&self.url()));
     }
 
     fn run(&self, args: &[&str]) -> Run {
         let mut command = self.workspace.command(args);
-        command.env("SHOP_DATABASE_URL", self.database.url());
+        command.env("SHOP_DATABASE_URL", self.url());
         self.workspace.finish(command)
     }
 
@@ -302,7 +305,7 @@ impl OnPostgres {
 
     fn texts(&self, sql: &str) -> Vec<String> {
         let rows: Vec<Row> = sql_query(sql)
-            .load(&mut self.database.connect())
+            .load(&mut connect(&self.url()))
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
         rows.into_iter().map(|row| row.text).collect()
     }
@@ -319,7 +322,7 @@ impl OnPostgres {
 
     fn schema(&self) -> String {
         let output = std::process::Command::new(postgres_program("pg_dump"))
-            .args(["-s", "--no-owner", "--dbname", self.database.url()])
+            .args(["-s", "--no-owner", "--dbname", &self.url()])
             .output()
             .expect("pg_dump starts");
         assert!(
@@ -333,28 +336,8 @@ impl OnPostgres {
     }
 }
 
-impl Drop for OnPostgres {
-    fn drop(&mut self) {
-        self.volume.resize(ROOMY);
-        let mut superuser = superuser();
-        for sql in [
-            format!(
-                "DROP DATABASE IF EXISTS {} WITH (FORCE)",
-                self.database.name()
-            ),
-            format!("DROP TABLESPACE {}", self.tablespace),
-        ] {
-            if let Err(error) = superuser.batch_execute(&sql)
-                && !std::thread::panicking()
-            {
-                panic!("{sql}: {error}");
-            }
-        }
-    }
-}
-
-fn superuser() -> PgConnection {
-    PgConnection::establish(postgres_url()).expect("a connection")
+fn connect(url: &str) -> PgConnection {
+    PgConnection::establish(url).expect("a connection")
 }
 
 fn execute(connection: &mut PgConnection, sql: &str) {

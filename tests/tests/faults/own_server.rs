@@ -61,6 +61,13 @@ impl OwnServer {
         url(self.engine, self.port)
     }
 
+    /// The same of another database.
+    pub(crate) fn url_of(&self, database: &str) -> String {
+        let url = self.url();
+        let (server, _) = url.rsplit_once('/').expect("a database");
+        format!("{server}/{database}")
+    }
+
     /// Ends it without a word.
     pub(crate) fn kill(&mut self) {
         self.daemon.kill();

@@ -23,6 +23,8 @@ enum Fate {
     Harmless,
     /// It took our lock: the run ends and says so, and the next one goes on.
     Stops,
+    /// The same where nobody knows what else it did: a person settles it.
+    InDoubt,
 }
 
 /// How the file is run.
@@ -103,7 +105,7 @@ fn try_out(ground: &Ground, cases: &[Case]) {
             none_does_harm(ground, &harmless, mode);
             tally.add_many("harmless", harmless.len());
         }
-        for fate in [Fate::Fails, Fate::Stops] {
+        for fate in [Fate::Fails, Fate::Stops, Fate::InDoubt] {
             for sql in of(fate) {
                 // The rest of the table is worth knowing, too.
                 let tried = || it_ends_the_run(ground, sql, mode, fate);
@@ -111,7 +113,7 @@ fn try_out(ground: &Ground, cases: &[Case]) {
                     failed.push(format!("{sql} ({mode:?}, {fate:?})"));
                 }
                 tally.add(match fate {
-                    Fate::Stops => "stopped and gone on",
+                    Fate::Stops | Fate::InDoubt => "stopped and gone on",
                     Fate::Fails | Fate::Refused | Fate::Harmless => "failed and left nothing",
                 });
             }
@@ -248,7 +250,7 @@ fn it_ends_the_run(ground: &Ground, sql: &str, mode: Mode, fate: Fate) {
     let run = site.shop.run(mode.args());
     let told = format!("{sql} ({mode:?}): {}", run.stderr);
     assert_eq!(run.code, Some(1), "{told}");
-    if fate == Fate::Stops {
+    if [Fate::Stops, Fate::InDoubt].contains(&fate) {
         assert!(run.stderr.contains("was lost"), "{told}");
     } else {
         let named = ["000_theirs", "cannot record the migration"];
@@ -263,6 +265,14 @@ fn it_ends_the_run(ground: &Ground, sql: &str, mode: Mode, fate: Fate) {
         site.theirs(0, "", mode);
     }
     assert!(run.stderr.contains("help: "), "{told}");
+    if fate == Fate::InDoubt {
+        let next = site.shop.run(mode.args()).exits(7);
+        let step = next.stderr.split("--step ").nth(1).expect("a step");
+        let step = step.split(' ').next().expect("a number");
+        site.shop
+            .run(&["resolve", "000", "--step", step, "--done"])
+            .ok();
+    }
     site.shop.run(mode.args()).ok();
     site.is_in_order(2, &told);
 }

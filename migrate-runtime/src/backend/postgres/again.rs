@@ -91,6 +91,7 @@ where
             Direction::Up => self.store.insert_history(work.version),
             Direction::Down => self.store.delete_history(work.version),
         };
+        let write = self.held_or_raise("") + &write;
         Err(Stop::Database(self.with_state(&write, error)))
     }
 

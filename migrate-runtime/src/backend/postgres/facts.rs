@@ -9,6 +9,7 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use diesel::{Connection, QueryableByName, RunQueryDsl};
 use migrate_core::Dialect;
 
+use super::state::read_again;
 use super::{Names, SessionSetup};
 use crate::backend::HistoryRow;
 use crate::error::DatabaseError;
@@ -160,7 +161,8 @@ where
     } else {
         store.select_history_alone()
     };
-    let rows = diesel::sql_query(sql).load(connection)?;
+    let rows = diesel::sql_query(&sql).load(connection);
+    let rows = rows.map_err(|error| read_again(connection, &sql, error.into()))?;
     Ok((facts, rows))
 }
 

@@ -54,8 +54,26 @@ pub(super) fn is_of_the_block(error: &DatabaseError) -> bool {
 /// same thing.
 pub(super) fn told_by(first: DatabaseError, again: DatabaseError) -> DatabaseError {
     match again.code {
-        Some(code) if again.message == first.message => first.with_code(code),
+        Some(code) if is_alike(&first.message, &again.message) => first.with_code(code),
         _ => first,
+    }
+}
+
+/// Whether two messages say the same, but for the numbers of files and
+/// processes, which are others the second time.
+fn is_alike(message: &str, other: &str) -> bool {
+    let words = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+    words(message) == words(other)
+}
+
+/// The error of a query that only reads, with its SQLSTATE.
+pub(super) fn read_again<C>(connection: &mut C, query: &str, error: DatabaseError) -> DatabaseError
+where
+    C: Connection<Backend = Pg> + LoadConnection,
+{
+    match connection.batch_execute(&telling(query)) {
+        Ok(()) => error,
+        Err(again) => told_by(error, again.into()),
     }
 }
 
