@@ -241,6 +241,19 @@ impl Store {
         )
     }
 
+    /// What changes nothing and is refused where the history's row would be:
+    /// outside a transaction that one is written last, and a right that is
+    /// missing has to be missed before the first statement is run.
+    pub(crate) fn probe_history(&self, direction: Direction) -> String {
+        let history = &self.history;
+        match direction {
+            Direction::Up => format!(
+                "INSERT INTO {history} (version) SELECT version FROM {history} WHERE 1 = 0;\n"
+            ),
+            Direction::Down => format!("DELETE FROM {history} WHERE 1 = 0;\n"),
+        }
+    }
+
     /// `id` is for who knows the next one; otherwise the database gives it.
     pub(crate) fn insert_attempt(
         &self,

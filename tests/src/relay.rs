@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
+use std::time::Duration;
 
 /// At which round trip (from 1) the conversation stops, and on which side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,8 +38,17 @@ struct Talk {
     stop: Option<Stop>,
     /// The round trip to stop at has come.
     held: bool,
-    /// Whoever waits for the answer is gone.
-    released: bool,
+    /// What becomes of it, once the test has said so.
+    then: Option<Then>,
+}
+
+/// How a held conversation goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// As if nothing had been.
+    On,
+    /// The command's connection is cut, and the server finishes what it has.
+    Cut,
 }
 
 impl Relay {
@@ -58,8 +68,11 @@ impl Relay {
         // It ends with the test's process; nothing else waits for it.
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let server = TcpStream::connect(&server).expect("the server is there");
-                relay(&client, &server, &shared);
+                // Where a test has killed the server, its client learns it as
+                // it would without us: the connection ends.
+                if let Ok(server) = TcpStream::connect(&server) {
+                    relay(&client, &server, &shared);
+                }
             }
         });
         Self {
@@ -94,9 +107,32 @@ impl Relay {
         self.state.talk().held
     }
 
-    /// Lets the server go on without the command, which is gone.
+    /// Waits so long for the round trip to stop at; says whether it has come.
+    ///
+    /// # Panics
+    /// When a test has panicked in here.
+    #[must_use]
+    pub fn holds_within(&self, patience: Duration) -> bool {
+        let waited = self
+            .state
+            .changed
+            .wait_timeout_while(self.state.talk(), patience, |talk| !talk.held);
+        waited.expect("no test has panicked in here").0.held
+    }
+
+    /// Lets the server go on without the command, which is gone, or learns now
+    /// that its connection is.
     pub fn release(&self) {
-        self.state.talk().released = true;
+        self.decide(Then::Cut);
+    }
+
+    /// Lets both go on as if nothing had been.
+    pub fn resume(&self) {
+        self.decide(Then::On);
+    }
+
+    fn decide(&self, then: Then) {
+        self.state.talk().then = Some(then);
         self.state.changed.notify_all();
     }
 }
@@ -115,11 +151,17 @@ impl State {
             .filter(|stop| matches!(stop, Stop::Unsent(at) | Stop::Unanswered(at) if *at == n))
     }
 
-    fn hold(&self) {
+    fn hold(&self) -> Then {
         let mut talk = self.talk();
         talk.held = true;
-        let released = self.changed.wait_while(talk, |talk| !talk.released);
-        drop(released.expect("no test has panicked in here"));
+        self.changed.notify_all();
+        loop {
+            if let Some(then) = talk.then {
+                return then;
+            }
+            let woken = self.changed.wait(talk);
+            talk = woken.expect("no test has panicked in here");
+        }
     }
 }
 
@@ -139,9 +181,11 @@ fn relay(client: &TcpStream, server: &TcpStream, state: &Arc<State>) {
                 !std::mem::replace(&mut turn_of_client.lock().expect("a turn").asked, true);
             match begins.then(|| shared.begins()).flatten() {
                 Some(Stop::Unsent(_)) => {
-                    shared.hold();
-                    to.shutdown(Shutdown::Both).ok();
-                    return;
+                    if shared.hold() == Then::Cut {
+                        to.shutdown(Shutdown::Both).ok();
+                        from.shutdown(Shutdown::Both).ok();
+                        return;
+                    }
                 }
                 Some(Stop::Unanswered(_)) => {
                     turn_of_client.lock().expect("a turn").held = true;
@@ -162,14 +206,18 @@ fn relay(client: &TcpStream, server: &TcpStream, state: &Arc<State>) {
             let read = from.read(&mut buffer).unwrap_or_default();
             let (asked, held) = {
                 let mut turn = turn_of_server.lock().expect("a turn");
-                (std::mem::take(&mut turn.asked), turn.held)
+                (
+                    std::mem::take(&mut turn.asked),
+                    std::mem::take(&mut turn.held),
+                )
             };
             if asked && read > 0 {
                 shared.talk().answered += 1;
             }
-            if held {
-                shared.hold();
-                // Whatever was sent is done to its end.
+            if held && shared.hold() == Then::Cut {
+                // The command has said its last word; whatever was sent is
+                // done to its end.
+                to.shutdown(Shutdown::Both).ok();
                 while matches!(from.read(&mut buffer), Ok(1..)) {}
                 return;
             }

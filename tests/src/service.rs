@@ -10,8 +10,8 @@ use crate::workspace::{Run, Workspace};
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
 use diesel::{
-    Connection, MysqlConnection, PgConnection, QueryableByName, RunQueryDsl, SqliteConnection,
-    sql_query,
+    Connection, MysqlConnection, PgConnection, QueryResult, QueryableByName, RunQueryDsl,
+    SqliteConnection, sql_query,
 };
 
 /// The engines that a test goes through.
@@ -69,7 +69,11 @@ struct Row {
 
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
+        f.write_str(match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+            Self::Mariadb => "MariaDB",
+        })
     }
 }
 
@@ -86,24 +90,35 @@ impl Shop {
     /// When the database or the directory cannot be made.
     #[must_use]
     pub fn with(engine: Engine, metadata: &str) -> Self {
-        let workspace = Workspace::new();
         let database = match engine {
-            Engine::Sqlite => {
-                workspace.service(
-                    "shop",
-                    &format!("default-url = \"sqlite:shop.db\"\n{metadata}"),
-                );
-                Database::Sqlite
-            }
-            Engine::Postgres => {
-                workspace.service("shop", metadata);
-                Database::Postgres(PostgresDatabase::create())
-            }
-            Engine::Mariadb => {
-                workspace.service("shop", metadata);
-                Database::Mariadb(MariadbDatabase::create())
-            }
+            Engine::Sqlite => Database::Sqlite,
+            Engine::Postgres => Database::Postgres(PostgresDatabase::create()),
+            Engine::Mariadb => Database::Mariadb(MariadbDatabase::create()),
         };
+        Self::over(engine, database, metadata)
+    }
+
+    /// The same on another server than the tests' own, by its superuser's URL.
+    ///
+    /// # Panics
+    /// When the database or the directory cannot be made; SQLite has no server.
+    #[must_use]
+    pub fn at(engine: Engine, server: &str, metadata: &str) -> Self {
+        let database = match engine {
+            Engine::Sqlite => panic!("SQLite has no server"),
+            Engine::Postgres => Database::Postgres(PostgresDatabase::create_at(server)),
+            Engine::Mariadb => Database::Mariadb(MariadbDatabase::create_at(server)),
+        };
+        Self::over(engine, database, metadata)
+    }
+
+    fn over(engine: Engine, database: Database, metadata: &str) -> Self {
+        let workspace = Workspace::new();
+        let url = match engine {
+            Engine::Sqlite => "default-url = \"sqlite:shop.db\"\n",
+            Engine::Postgres | Engine::Mariadb => "",
+        };
+        workspace.service("shop", &format!("{url}{metadata}"));
         let shop = Self {
             workspace,
             engine,
@@ -338,12 +353,20 @@ impl Link {
     /// When the database refuses.
     #[track_caller]
     pub fn execute(&mut self, sql: &str) {
-        let done = match self {
+        self.try_execute(sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// Executes statements that the database may refuse.
+    ///
+    /// # Errors
+    /// What Diesel says.
+    pub fn try_execute(&mut self, sql: &str) -> QueryResult<()> {
+        match self {
             Self::Sqlite(connection) => connection.batch_execute(sql),
             Self::Postgres(connection) => connection.batch_execute(sql),
             Self::Mariadb(connection) => connection.batch_execute(sql),
-        };
-        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        }
     }
 
     /// The rows of a query with one column `text`.

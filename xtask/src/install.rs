@@ -71,6 +71,12 @@ const NEEDS: &[Need] = &[
         is_there: || program::find_daemon("pgbouncer").is_some(),
     },
     Need {
+        // The fault suite stops a runner on SQLite between any two writes.
+        what: "strace",
+        packages: &["strace"],
+        is_there: || program::succeeds("strace", &["-V"]),
+    },
+    Need {
         // For the certificates of the tests' MariaDB.
         what: "the openssl program",
         packages: &["openssl"],

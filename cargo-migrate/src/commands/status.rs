@@ -1,6 +1,6 @@
 //! `status`: every migration of every target, and what it is.
 
-use migrate_core::{Entry, State, inspect};
+use migrate_core::{Entry, OutOfOrder, State, inspect};
 use migrate_runtime::{Access, Migrator};
 
 use super::Context;
@@ -54,7 +54,16 @@ fn show(context: &Context, args: &StatusArgs, target: &Target, entries: &[Entry]
     }
     let width = NameWidth::of(entries.iter().map(|entry| entry.name.as_str()));
     for entry in entries {
-        let exit = exit_of(&entry.state);
+        let exit = match exit_of(&entry.state) {
+            // What `run` would apply is no contradiction.
+            Exit::Diverged
+                if entry.state == State::OutOfOrder
+                    && target.settings.out_of_order != OutOfOrder::Refuse =>
+            {
+                Exit::Pending
+            }
+            exit => exit,
+        };
         if args.exit_code {
             finished.exit = finished.exit.and(exit);
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use migrate_core::{CatalogError, Dialect, Refusal, SelectorError};
 use migrate_runtime::{AdminError, Error, Failure, OpenError, OpenReason, RefusedFile, Remains};
 
-use super::remedy::{before_again, is_denied};
+use super::remedy::{before_again, is_denied, is_full};
 use super::{Excerpt, Problem, Stopped, Subject, catalog, plan};
 use crate::config::{ConfigError, ConfigFinding};
 use crate::exit::Exit;
@@ -261,11 +261,14 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
                         "the role needs SELECT on the history table and on ours beside it (__migrate_journal, __migrate_steps)".into()
                     }
                     Dialect::MySql => "the account needs CREATE, SELECT, INSERT, UPDATE and DELETE on the database, for our tables".into(),
-                    Dialect::Postgres => "the role needs CREATE on the schema (for our tables), and INSERT, UPDATE and DELETE on them".into(),
+                    Dialect::Postgres => "the role needs USAGE and CREATE on the schema (for our tables), and SELECT, INSERT, UPDATE and DELETE on them".into(),
                 });
             }
             if source.message.contains("database is locked") {
                 problem.help.push("another process keeps writing to the database; run again when it is done".into());
+            }
+            if is_full(&source.message) {
+                problem.help.push(format!("make room on the disk, then `{run}`"));
             }
             if source.message.contains("not a database") {
                 problem.help.push("the URL names a file that is no SQLite database; nothing was written to it".into());

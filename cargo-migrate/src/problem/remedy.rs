@@ -6,6 +6,8 @@ pub(super) fn before_again(message: &str) -> &'static str {
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
     if is_denied(message) {
         "grant the right that is missing"
+    } else if is_full(message) {
+        "make room on the disk"
     } else if says(&[
         "max_statement_time exceeded",
         "maximum statement execution time exceeded",
@@ -27,9 +29,24 @@ pub(super) fn is_denied(message: &str) -> bool {
         "command denied",
         "must be owner",
         "readonly",
+        "ead-only file system",
+        // Where the schema may not be used, it is none to PostgreSQL.
+        "no schema has been selected",
         "unable to open",
     ];
     words.iter().any(|words| message.contains(words))
+}
+
+/// Whether a disk is full: the server's, or the one that SQLite's file is on.
+pub(super) fn is_full(message: &str) -> bool {
+    [
+        "is full",
+        "No space left on device",
+        "could not extend file",
+        "Disk full",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 #[cfg(test)]
@@ -65,6 +82,12 @@ mod tests {
             ),
             ("permission denied for table a", "grant the right"),
             ("must be owner of table a", "grant the right"),
+            ("database or disk is full", "make room"),
+            (
+                "could not extend file \"base/1/2\": No space left on device",
+                "make room",
+            ),
+            ("The table 'a' is full", "make room"),
             ("Table 'a.b' doesn't exist", "correct the file"),
         ] {
             assert!(before_again(message).starts_with(remedy), "{message}");

@@ -217,7 +217,8 @@ where
         let insert = self
             .store
             .insert_attempt(Some(id), attempt, &AttemptEnd::Running);
-        Ok((id, insert))
+        let probe = self.store.probe_history(attempt.direction);
+        Ok((id, format!("{probe}{insert}")))
     }
 
     fn claim(&mut self, _: LockScope) -> Result<Claim, DatabaseError> {

@@ -182,7 +182,8 @@ where
         let insert = self
             .store
             .insert_attempt(None, attempt, &AttemptEnd::Running);
-        self.write(&insert)?;
+        let probe = self.store.probe_history(attempt.direction);
+        self.write(&format!("{probe}{insert}"))?;
         let rows: Vec<IdRow> = self.rows(&self.store.select_attempt_of(attempt.runner))?;
         let id = rows.first().and_then(|row| row.id);
         let id = id.ok_or_else(|| DatabaseError::other("the journal lost an attempt".into()))?;

@@ -16,6 +16,8 @@ use super::{a_name, beside, for_another, mariadb_url};
 pub struct MariadbDatabase {
     name: String,
     url: String,
+    /// The server's own database there.
+    server: String,
 }
 
 #[derive(QueryableByName)]
@@ -31,8 +33,17 @@ impl MariadbDatabase {
     /// Outside of `cargo xtask test`, or if the server refuses.
     #[must_use]
     pub fn create() -> Self {
-        let database = Self::reserve();
-        connect(mariadb_url())
+        Self::create_at(mariadb_url())
+    }
+
+    /// The same on another server than the tests' own, by root's URL there.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    #[must_use]
+    pub fn create_at(server: &str) -> Self {
+        let database = Self::reserve_at(server);
+        connect(server)
             .batch_execute(&format!("CREATE DATABASE {}", database.name))
             .unwrap_or_else(|error| panic!("failed to create {}: {error}", database.name));
         database
@@ -45,9 +56,17 @@ impl MariadbDatabase {
     /// Outside of `cargo xtask test`.
     #[must_use]
     pub fn reserve() -> Self {
+        Self::reserve_at(mariadb_url())
+    }
+
+    fn reserve_at(server: &str) -> Self {
         let name = a_name();
-        let url = beside(mariadb_url(), &name);
-        Self { name, url }
+        let url = beside(server, &name);
+        Self {
+            name,
+            url,
+            server: server.to_owned(),
+        }
     }
 
     /// The database's name, which needs no quoting.
@@ -100,7 +119,7 @@ impl MariadbDatabase {
     /// Ends whoever works there: an open transaction would keep its tables
     /// from being dropped.
     fn remove(&self) -> Result<(), Box<dyn Error>> {
-        let mut root = MysqlConnection::establish(mariadb_url())?;
+        let mut root = MysqlConnection::establish(&self.server)?;
         let sessions: Vec<Session> =
             sql_query("SELECT ID AS id FROM information_schema.PROCESSLIST WHERE DB = ?")
                 .bind::<Text, _>(&self.name)

@@ -14,6 +14,8 @@ use super::{a_name, beside, for_another, postgres_url};
 pub struct PostgresDatabase {
     name: String,
     url: String,
+    /// The superuser's own database there.
+    server: String,
 }
 
 impl PostgresDatabase {
@@ -23,8 +25,19 @@ impl PostgresDatabase {
     /// Outside of `cargo xtask test`, or if the server refuses.
     #[must_use]
     pub fn create() -> Self {
-        let database = Self::reserve();
-        execute(&format!("CREATE DATABASE {}", database.name))
+        Self::create_at(postgres_url())
+    }
+
+    /// The same on another server than the tests' own, by the superuser's URL
+    /// there.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    #[must_use]
+    pub fn create_at(server: &str) -> Self {
+        let database = Self::reserve_at(server);
+        database
+            .execute(&format!("CREATE DATABASE {}", database.name))
             .unwrap_or_else(|error| panic!("failed to create {}: {error}", database.name));
         database
     }
@@ -36,9 +49,17 @@ impl PostgresDatabase {
     /// Outside of `cargo xtask test`.
     #[must_use]
     pub fn reserve() -> Self {
+        Self::reserve_at(postgres_url())
+    }
+
+    fn reserve_at(server: &str) -> Self {
         let name = a_name();
-        let url = beside(postgres_url(), &name);
-        Self { name, url }
+        let url = beside(server, &name);
+        Self {
+            name,
+            url,
+            server: server.to_owned(),
+        }
     }
 
     /// The database's name, which needs no quoting.
@@ -67,11 +88,17 @@ impl PostgresDatabase {
     pub fn connect(&self) -> PgConnection {
         connect(&self.url)
     }
+
+    /// Executes a statement as the superuser, outside of any test's database.
+    fn execute(&self, sql: &str) -> Result<(), Box<dyn Error>> {
+        PgConnection::establish(&self.server)?.batch_execute(sql)?;
+        Ok(())
+    }
 }
 
 impl Drop for PostgresDatabase {
     fn drop(&mut self) {
-        let outcome = execute(&format!(
+        let outcome = self.execute(&format!(
             "DROP DATABASE IF EXISTS {} WITH (FORCE)",
             self.name
         ));
@@ -82,12 +109,6 @@ impl Drop for PostgresDatabase {
             panic!("failed to drop database {}: {error}", self.name);
         }
     }
-}
-
-/// Executes a statement as the superuser, outside of any test's database.
-fn execute(sql: &str) -> Result<(), Box<dyn Error>> {
-    PgConnection::establish(postgres_url())?.batch_execute(sql)?;
-    Ok(())
 }
 
 fn connect(url: &str) -> PgConnection {

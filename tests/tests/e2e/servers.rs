@@ -246,13 +246,13 @@ $ cargo migrate run  # exits 1
 2| error: cart: cannot prepare the migration tables: permission denied for schema public
 2|  |
 2|  = note: nothing of the migration remains
-2|  = help: the role needs CREATE on the schema (for our tables), and INSERT, UPDATE and DELETE on them
+2|  = help: the role needs USAGE and CREATE on the schema (for our tables), and SELECT, INSERT, UPDATE and DELETE on them
 2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate create  # exits 1
 2| error: cart: cannot prepare the migration tables: permission denied for schema public
 2|  |
 2|  = note: nothing of the migration remains
-2|  = help: the role needs CREATE on the schema (for our tables), and INSERT, UPDATE and DELETE on them
+2|  = help: the role needs USAGE and CREATE on the schema (for our tables), and SELECT, INSERT, UPDATE and DELETE on them
 
 "#]]
     );
@@ -295,13 +295,13 @@ $ cargo migrate run  # exits 1
 2| error: cart: cannot record the migration: permission denied for table __diesel_schema_migrations
 2|  |
 2|  = note: nothing of the migration remains
-2|  = help: the role needs CREATE on the schema (for our tables), and INSERT, UPDATE and DELETE on them
+2|  = help: the role needs USAGE and CREATE on the schema (for our tables), and SELECT, INSERT, UPDATE and DELETE on them
 2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 $ cargo migrate revert  # exits 1
 2| error: cart: cannot record the migration: permission denied for table __diesel_schema_migrations
 2|  |
 2|  = note: nothing of the migration remains
-2|  = help: the role needs CREATE on the schema (for our tables), and INSERT, UPDATE and DELETE on them
+2|  = help: the role needs USAGE and CREATE on the schema (for our tables), and SELECT, INSERT, UPDATE and DELETE on them
 2|     Finished 1 target: no migration completed in [TIME] (exit 1)
 
 "#]]
