@@ -16,6 +16,7 @@ mod licences;
 mod package;
 mod program;
 mod servers;
+mod soak;
 mod supervise;
 mod test;
 mod tidy;
@@ -44,6 +45,8 @@ enum Task {
     Servers,
     /// Measure the command against its budget, beside others in the same run.
     Bench(bench::Options),
+    /// Run the fault suite larger, and what of it needs root, for hours if asked.
+    Soak(soak::Options),
     /// Check the rules of this code base that the compiler doesn't know.
     Tidy,
     /// Check the licences of all dependencies against deny.toml.
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Task::Test(options) => return test::main(&options),
         Task::Servers => servers::run(),
         Task::Bench(options) => bench::run(&options),
+        Task::Soak(options) => soak::run(&options),
         Task::Tidy => tidy::run(),
         Task::Licences => licences::run(),
         Task::Package => package::run(),

@@ -98,10 +98,16 @@ impl PostgresDatabase {
 
 impl Drop for PostgresDatabase {
     fn drop(&mut self) {
-        let outcome = self.execute(&format!(
-            "DROP DATABASE IF EXISTS {} WITH (FORCE)",
-            self.name
-        ));
+        let name = &self.name;
+        let outcome = self
+            .execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+            // PostgreSQL 12 knows no FORCE.
+            .or_else(|_| {
+                self.execute(&format!(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+                ))?;
+                self.execute(&format!("DROP DATABASE IF EXISTS {name}"))
+            });
         // A second panic would abort and hide the first.
         if let Err(error) = outcome
             && !thread::panicking()

@@ -24,13 +24,19 @@ const PROGRAMS: [&str; 5] = ["initdb", "postgres", "pg_ctl", "psql", "pg_dump"];
 /// The directory of PostgreSQL's programs: on PATH, or where Debian keeps
 /// them, the newest version first.
 pub(crate) fn find_programs() -> Option<PathBuf> {
+    all_programs().into_iter().next()
+}
+
+/// Those directories, one for each version that is here.
+pub(crate) fn all_programs() -> Vec<PathBuf> {
     let on_path = env::var_os("PATH")
         .map(|path| env::split_paths(&path).collect::<Vec<_>>())
         .unwrap_or_default();
     on_path
         .into_iter()
         .chain(debian_versions(Path::new("/usr/lib/postgresql")))
-        .find(|directory| has_all_programs(directory))
+        .filter(|directory| has_all_programs(directory))
+        .collect()
 }
 
 /// A running server, stopped when dropped.
