@@ -179,7 +179,7 @@ fn a_right_that_is_missing_is_told_where_the_server_points_and_where_it_does_not
     shop.migration("1_a", "SELECT 1;", "SELECT 1;");
     run(&shop).exits(1).says(&[
         "cannot prepare the migration tables",
-        "the role needs CREATE on the schema",
+        "the role needs USAGE and CREATE on the schema",
     ]);
     shop.connect()
         .execute(&format!("GRANT CREATE ON SCHEMA public TO {role}"));

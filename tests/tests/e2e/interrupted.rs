@@ -161,7 +161,7 @@ fn ctrl_c_during_an_index_build_leaves_what_the_next_run_builds_again() {
 }
 
 #[test]
-fn ctrl_c_on_mariadb_cancels_the_statement_or_the_waiting_and_leaves_none_in_doubt() {
+fn ctrl_c_on_mariadb_cancels_the_statement_or_the_waiting_and_the_next_run_goes_on() {
     let shop = Shop::with(Engine::Mariadb, "lock-timeout = \"0\"");
     shop.migration(
         "1_a",
@@ -196,7 +196,9 @@ fn ctrl_c_on_mariadb_cancels_the_statement_or_the_waiting_and_leaves_none_in_dou
     shop.finish(first).exits(1).says(&[TOLD, "help"]);
     assert!(at_work(alters).is_empty(), "cancelled on the server, too");
     assert_eq!(shop.history(), ["1"]);
-    assert_eq!(shop.state("2_b"), "half-applied");
+    // The server's cancelling may come when the statement is done: the next run
+    // looks.
+    assert_eq!(shop.state("2_b"), "in-doubt");
     gate.execute("COMMIT");
     shop.run(&["run"]).ok();
     let marks = "SELECT concat(n, '') AS text FROM marks ORDER BY n";
