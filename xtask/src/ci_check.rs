@@ -116,7 +116,8 @@ impl Suite {
             Self::ClippyFaults => Work::Cargo {
                 environment: &[],
                 arguments: &[
-                    "clippy", "-p", "tests", "--test", "faults", "--", "-D", "warnings",
+                    "clippy", "-p", "tests", "--test", "faults", "--test", "soak", "--", "-D",
+                    "warnings",
                 ],
             },
             Self::Doc => Work::Cargo {

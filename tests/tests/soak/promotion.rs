@@ -80,7 +80,7 @@ fn a_standby_is_refused_and_as_the_new_primary_completes_the_run() {
             .exits(1)
             .says(&["read-only", "help: "]);
         tally.add("standbys refused");
-        primary.crash();
+        primary.kill();
         let ended = workspace.result(&child.wait_with_output().expect("the runner ends"));
         assert_eq!(ended.code, Some(1), "{}", ended.stderr);
         standby.promote();
