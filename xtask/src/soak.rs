@@ -13,9 +13,12 @@ use std::{env, fs};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::{cargo, servers};
+use crate::{cargo, program, servers};
 
 const RESULTS: &str = "xtask/soak-results.md";
+
+/// What the tests need beside what ci-check's do.
+const NEEDS: [(&str, &str); 2] = [("ip", "iproute2"), ("prlimit", "util-linux")];
 
 /// What every row's line begins with.
 const ROW: &str = "faults: row ";
@@ -48,6 +51,11 @@ struct Pass {
 
 /// Runs every pass, and fails if one has.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    for (needed, package) in NEEDS {
+        if program::find_daemon(needed).is_none() {
+            bail!("{needed} is missing; on Debian: apt-get install {package}");
+        }
+    }
     let root = cargo::workspace_root()?;
     let seed = options.seed.unwrap_or_else(|| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
