@@ -4,6 +4,7 @@
 
 mod catalog;
 mod edit;
+mod failure;
 mod fold;
 mod from;
 mod plan;
