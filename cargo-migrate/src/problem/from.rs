@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use migrate_core::{CatalogError, Dialect, Direction, Refusal, SelectorError};
+use migrate_core::{CatalogError, Dialect, Refusal, SelectorError};
 use migrate_runtime::{
     AdminError, DatabaseErrorKind, Error, OpenError, OpenReason, RefusedFile, Remains, RepairError,
 };
@@ -156,7 +156,7 @@ fn pooled_help(target: &Target) -> String {
         UrlOrigin::Flag | UrlOrigin::Command | UrlOrigin::Default => "the service's URL".to_owned(),
     };
     format!(
-        "give the database's own address, without the pooler: in {variable}, or once with `--database-url`; migrations in transactions run through the pooler"
+        "give the database's own address, without the pooler: in {variable}, or once with `--database-url`"
     )
 }
 
@@ -276,6 +276,12 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
         },
         Error::Pooled => problem
             .with_note("nothing was sent")
+            .with_help(format!(
+                "{}; migrations in transactions run through the pooler",
+                pooled_help(target)
+            )),
+        Error::PooledByHand { .. } => problem
+            .with_note("nothing was changed")
             .with_help(pooled_help(target)),
         Error::LostAgain { .. } => lost_again(error, &run),
         Error::ConnectionLost(_) | Error::LentConnectionLost(_) | Error::NotReconnected { .. } => {
@@ -321,22 +327,15 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
 fn repair_problem(target: &Target, problem: Problem, error: &RepairError) -> Problem {
     let flag = target.package_flag();
     let help = match error {
+        RepairError::Diverged(divergence) => {
+            return plan::divergence_problem(target, 0, divergence).with_note(
+                "nothing was changed: that is put right before anything of it is recorded",
+            );
+        }
         RepairError::Unknown(_) => format!("`cargo migrate status{flag}` lists what there is"),
         RepairError::NotApplied { version, .. } => {
             format!("`cargo migrate run{flag} --to {version}` applies it")
         }
-        RepairError::Missing { version, .. } => format!(
-            "restore its directory from version control, or take it back with `cargo migrate revert{flag} --only {version} --stored-down`"
-        ),
-        RepairError::HalfApplied {
-            direction: Direction::Up,
-            ..
-        } => format!("`cargo migrate run{flag}` resumes at the next statement"),
-        RepairError::HalfApplied {
-            direction: Direction::Down,
-            version,
-            ..
-        } => format!("`cargo migrate revert{flag} --only {version}` resumes at the next statement"),
         RepairError::NotEdited { .. } => {
             format!("there is nothing to accept; `cargo migrate status{flag}` says what is edited")
         }
@@ -346,7 +345,7 @@ fn repair_problem(target: &Target, problem: Problem, error: &RepairError) -> Pro
         RepairError::Recorded { version, .. } => format!(
             "if its file was edited since: `cargo migrate repair --accept-edit {version}{flag} --why \"…\"`"
         ),
-        RepairError::NoReason => "give it with `--why`".to_owned(),
+        RepairError::NoReason => "give it with `--why`, in words".to_owned(),
     };
     problem.with_note("nothing was changed").with_help(help)
 }
