@@ -147,24 +147,33 @@ impl Context {
 
     /// Asks before something is destroyed.
     fn confirm(&self, question: &str) -> Result<(), Problem> {
+        self.confirm_of(None, question)
+    }
+
+    /// Asks before something is done to a target.
+    fn confirm_of(&self, label: Option<&str>, question: &str) -> Result<(), Problem> {
+        let of = |problem: Problem| Problem {
+            label: label.map(str::to_owned),
+            ..problem
+        };
         if self.global.yes {
             return Ok(());
         }
         if !self.report.may_ask() {
-            return Err(Problem::new(
-                Exit::Usage,
-                format!("nobody is there to be asked: {question}"),
-            )
-            .with_note("nothing was changed")
-            .with_help("say yes with `--yes`"));
+            let text = format!("nobody is there to be asked: {question}");
+            return Err(of(Problem::new(Exit::Usage, text)
+                .with_note("nothing was changed")
+                .with_help("say yes with `--yes`")));
         }
-        if self.report.ask(question) {
+        let asked = match label {
+            Some(label) => self.report.ask(&format!("{label}: {question}")),
+            None => self.report.ask(question),
+        };
+        if asked {
             return Ok(());
         }
-        Err(Problem::new(
-            Exit::Failed,
-            "not confirmed; nothing was changed",
-        ))
+        let text = "not confirmed; nothing was changed";
+        Err(of(Problem::new(Exit::Failed, text)))
     }
 
     /// From here on a signal stops the runs in good order.

@@ -4,6 +4,7 @@
 
 mod catalog;
 mod edit;
+mod failure;
 mod fold;
 mod from;
 mod plan;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use migrate_core::{Direction, Place};
 
 pub use self::edit::Diff;
+pub(crate) use self::edit::Edited;
 use crate::exit::Exit;
 
 /// What went wrong, for a person and for a machine.

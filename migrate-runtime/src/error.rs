@@ -329,6 +329,12 @@ pub enum Error {
         "migrations outside a transaction cannot be run through a connection pooler: the lock would be some other client's, too"
     )]
     Pooled,
+    /// The same of what is written by hand.
+    #[error("{doing} through a connection pooler: the lock would be some other client's, too")]
+    PooledByHand {
+        /// What cannot be done.
+        doing: &'static str,
+    },
     /// `--single-transaction` cannot be had.
     #[error("a single transaction is not possible: {0}")]
     SingleTransaction(String),
@@ -409,6 +415,14 @@ impl Error {
             failure.blockers = blockers;
         }
         self
+    }
+
+    /// The same of a repair, which runs no migration.
+    pub(crate) fn by_hand(self, doing: &'static str) -> Self {
+        match self {
+            Self::Pooled => Self::PooledByHand { doing },
+            other => other,
+        }
     }
 
     pub(crate) fn database(doing: &'static str) -> impl FnOnce(DatabaseError) -> Self {

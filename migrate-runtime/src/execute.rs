@@ -248,6 +248,7 @@ impl<'r> Run<'r> {
                     version: step.version.clone(),
                     name: step.name.clone(),
                     raw: None,
+                    stored_down: true,
                 };
                 Err(PlanError::Diverged(vec![missing]).into())
             }

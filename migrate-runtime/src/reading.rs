@@ -3,6 +3,8 @@
 
 pub(crate) mod finished;
 
+use std::collections::BTreeSet;
+
 use migrate_core::Checksum;
 use migrate_core::{
     Applied, AttemptState, Catalog, Direction, Edit, History, Recorded, Unfinished, Version,
@@ -11,8 +13,8 @@ use migrate_core::{
 use crate::backend::{Backend, HistoryRow};
 use crate::error::{DatabaseError, Error};
 
-/// Of so many edited files the text as applied is read: more than anybody
-/// compares.
+/// Of so many versions the texts in the journal are read: more than anybody
+/// looks at.
 const MOST_TEXTS: usize = 100;
 
 /// Reads the history, and compares it with the catalog's files where their
@@ -101,6 +103,7 @@ fn unfinished(
         total: number(row.statements_total),
         error: row.error.clone(),
         edited: None,
+        text: None,
     }))
 }
 
@@ -111,7 +114,9 @@ fn number(value: Option<i64>) -> usize {
 }
 
 /// Marks the edits that change only comments or white space, and puts the text
-/// as it was applied to the others.
+/// as it was applied to the others. Of what has no file any more it is asked
+/// whether there is a way back; not of what a newer build has brought, for
+/// there every old one would ask at each start.
 fn compare(
     backend: &mut dyn Backend,
     catalog: &Catalog,
@@ -132,6 +137,19 @@ fn compare(
     for version in &cosmetic {
         history.mark_cosmetic(version);
     }
+    let newest = catalog.newest().map(|migration| &migration.version);
+    let gone = |version: &Version| {
+        catalog.get(version).is_none() && newest.is_none_or(|newest| version < newest)
+    };
+    let recorded = history.applied.iter().filter_map(|(version, row)| {
+        let attempt = row.recorded.as_ref()?.attempt;
+        gone(version).then_some(attempt)
+    });
+    let begun = history.unfinished.iter().filter_map(|(version, begun)| {
+        (begun.direction == Direction::Down && gone(version)).then_some(begun.attempt)
+    });
+    let missing: BTreeSet<i64> = begun.chain(recorded).take(MOST_TEXTS).collect();
+    changed.extend(&missing);
     if changed.is_empty() {
         return Ok(());
     }
@@ -139,6 +157,10 @@ fn compare(
         .read_texts(&changed)
         .map_err(Error::database("cannot read the journal"))?;
     for text in texts {
+        let down = text.down_sql.unwrap_or_default();
+        if missing.contains(&text.id) && down.trim().is_empty() {
+            history.without_way_back.insert(text.id);
+        }
         history.keep_text(text.id, text.up_sql);
     }
     Ok(())

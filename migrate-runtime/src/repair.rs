@@ -2,7 +2,7 @@
 //! the files, for a person who knows why. Never touches the schema. Pure; the
 //! writing is the engine's.
 
-use migrate_core::{Catalog, Direction, History, Migration, Version};
+use migrate_core::{Catalog, Direction, Divergence, History, Migration, Version};
 
 /// What to write anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,24 +39,10 @@ pub enum RepairError {
         /// Its directory's name.
         name: String,
     },
-    /// In the database only: there is no file to take anything from.
-    #[error("migration {name} is not in the catalog, so that there is no file to record")]
-    Missing {
-        /// Its version.
-        version: Version,
-        /// Its directory's name when it was applied, else its version.
-        name: String,
-    },
-    /// Somewhere in the middle.
-    #[error("migration {name} ({direction}) is half applied: it is resumed, not repaired")]
-    HalfApplied {
-        /// Its version.
-        version: Version,
-        /// Its directory's name.
-        name: String,
-        /// Which way it was going.
-        direction: Direction,
-    },
+    /// In the database only, or somewhere in the middle: that is put right
+    /// first.
+    #[error(transparent)]
+    Diverged(Divergence),
     /// The file says what was applied.
     #[error("migration {name} was not edited since it was applied")]
     NotEdited {
@@ -133,13 +119,13 @@ fn applied<'c>(
     history: &History,
 ) -> Result<&'c Migration, RepairError> {
     let (migration, row) = (catalog.get(version), history.applied.get(version));
-    let known = migration.map(|migration| migration.name.clone());
     if let Some(unfinished) = history.unfinished.get(version) {
-        return Err(RepairError::HalfApplied {
-            version: version.clone(),
-            name: known.unwrap_or_else(|| unfinished.name.clone()),
-            direction: unfinished.direction,
-        });
+        return Err(RepairError::Diverged(
+            match (migration, unfinished.direction) {
+                (None, Direction::Up) => Divergence::of_missing_half(version, unfinished),
+                _ => Divergence::of_unfinished(version, unfinished),
+            },
+        ));
     }
     match (migration, row) {
         (Some(migration), Some(_)) => Ok(migration),
@@ -147,13 +133,9 @@ fn applied<'c>(
             version: version.clone(),
             name: migration.name.clone(),
         }),
-        (None, Some(row)) => Err(RepairError::Missing {
-            version: version.clone(),
-            name: row
-                .recorded
-                .as_ref()
-                .map_or_else(|| version.to_string(), |recorded| recorded.name.clone()),
-        }),
+        (None, Some(_)) => Err(RepairError::Diverged(Divergence::of_missing(
+            version, history,
+        ))),
         (None, None) => Err(RepairError::Unknown(version.clone())),
     }
 }

@@ -56,6 +56,8 @@ fn an_edit_is_refused_with_its_text_until_it_is_accepted_for_a_reason() {
     let accept = Repair::AcceptEdit(version("1"));
     let silent = migrator.repair(&mut database, &accept, None);
     assert!(matches!(silent, Err(Error::Repair(RepairError::NoReason))));
+    let shown = migrator.repair(&mut database, &accept, Some("…"));
+    assert!(matches!(shown, Err(Error::Repair(RepairError::NoReason))));
     let due = migrator
         .repairable(&mut database, &accept)
         .expect("an edit");

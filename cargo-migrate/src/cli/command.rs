@@ -294,15 +294,16 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn why(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("whoever reads the history wants the reason".to_owned()),
-        text => Ok(text.to_owned()),
-    }
+    said(text).ok_or_else(|| "whoever reads the history wants the reason, in words".to_owned())
 }
 
 fn reason(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() {
-        return Err("whoever must revert wants the reason".to_owned());
-    }
-    Ok(text.trim().to_owned())
+    said(text).ok_or_else(|| "whoever must revert wants the reason, in words".to_owned())
+}
+
+/// A text that says something, unlike the `…` of a help that was typed as it
+/// is shown.
+fn said(text: &str) -> Option<String> {
+    let says = text.contains(char::is_alphanumeric);
+    says.then(|| text.trim().to_owned())
 }

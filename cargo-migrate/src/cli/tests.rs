@@ -175,6 +175,22 @@ fn habitual_lines_of_new_give_the_name() {
 }
 
 #[test]
+fn a_reason_is_in_words() {
+    for why in [" ", "…", "\"…\"", "?!"] {
+        for line in [
+            &["repair", "--accept-edit", "1"][..],
+            &["resolve", "1", "--step", "1", "--done"],
+        ] {
+            let line = [&["cargo-migrate", "migrate"], line, &["--why", why]].concat();
+            let error = Cli::parse_from(line.iter().map(OsString::from)).unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains("in words"), "{line:?}: {error}");
+        }
+    }
+    assert!(parse("repair --accept-edit 1 --why größer").is_ok());
+}
+
+#[test]
 fn the_other_habitual_lines_parse() {
     let shown = |line: &str| format!("{:?}", parse(line).unwrap().command);
     assert!(shown("history -l 20").contains("limit: Some(20)"));

@@ -1,7 +1,7 @@
 //! `repair`: what the journal says of applied migrations is brought in line with
 //! the files, for a reason. Never touches a schema.
 
-use migrate_core::{Catalog, Edit, Version, find};
+use migrate_core::{Catalog, Edit, History, Version, find};
 use migrate_runtime::{Access, Database, Event, Migrator, Repair, Repaired};
 
 use super::Context;
@@ -9,9 +9,12 @@ use super::over::{Finished, MAKE};
 use super::running::Teller;
 use crate::cli::RepairArgs;
 use crate::exit::Exit;
-use crate::problem::{Diff, Problem};
+use crate::problem::{Edited, Problem};
 use crate::report::{How, Message};
 use crate::target::Target;
+
+/// Of what is left out so many are named.
+const MOST_NAMED: usize = 5;
 
 pub(super) fn run(context: &Context, args: &RepairArgs) -> Result<Exit, Problem> {
     let resolution = context.targets()?;
@@ -36,7 +39,7 @@ fn repair_target(
     context: &Context,
     args: &RepairArgs,
     target: &Target,
-) -> Result<Vec<Repaired>, Problem> {
+) -> Result<(Vec<Repaired>, LeftOut), Problem> {
     let catalog = context.catalog(target)?;
     let mut database = context.open(target, Access::Write)?;
     let mut options = context.options(target);
@@ -58,9 +61,18 @@ fn repair_target(
         }
         (None, _) => Repair::Record(None),
     };
-    migrator
+    let failed = |error| Problem::of_run(target, &error, None);
+    let repaired = migrator
         .repair(&mut database, &repair, args.why.as_deref())
-        .map_err(|error| Problem::of_run(target, &error, None))
+        .map_err(failed)?;
+    let left = match repair {
+        Repair::Record(None) => {
+            let history = migrator.history(&mut database).map_err(failed)?;
+            LeftOut::of(&catalog, &history)
+        }
+        Repair::Record(Some(_)) | Repair::AcceptEdit(_) => LeftOut::default(),
+    };
+    Ok((repaired, left))
 }
 
 fn named(
@@ -93,45 +105,95 @@ fn show_edit(
         .get(version)
         .and_then(|row| row.recorded.as_ref());
     for Repaired { name, .. } in &due {
-        let file = target.migration(name).map(|path| path.join("up.sql"));
-        let applied = recorded.and_then(|recorded| recorded.up.as_deref());
-        let diff = file
-            .zip(applied)
-            .and_then(|(file, applied)| Diff::of(&file, applied));
-        match (diff, recorded.map(|recorded| recorded.edit)) {
-            (Some(diff), _) => context.report.tell(Message::Diff {
+        let Some(recorded) = recorded else { continue };
+        let note = |text: &str| {
+            context.report.tell(Message::Note {
                 target,
-                diff: &diff,
-            }),
-            (None, Some(Edit::Cosmetic)) => context.report.tell(Message::Note {
-                target,
-                text: &format!("{name}: only comments or white space changed"),
-            }),
-            (None, _) => context.report.tell(Message::Note {
-                target,
-                text: &format!("{name}: the text as it was applied is not known"),
-            }),
+                text: &format!("{name}: {text}"),
+            });
+        };
+        let kept = recorded.up.as_deref();
+        let wanted = kept.is_none().then_some(&recorded.raw);
+        match recorded.edit {
+            Edit::Cosmetic => note("only comments or white space changed"),
+            Edit::None => match Edited::look(target, name, kept, wanted).diff {
+                Ok(diff) => context.report.tell(Message::Diff {
+                    target,
+                    diff: &diff,
+                }),
+                Err(why) => note(why),
+            },
         }
-        context
-            .confirm(&format!(
-                "{}: take this for what was applied as {name}?",
-                target.label()
-            ))
-            .map_err(|problem| problem.of(&target.label()))?;
+        let question = format!("take this for what was applied as {name}?");
+        context.confirm_of(Some(&target.label()), &question)?;
     }
     Ok(())
 }
 
-fn show(context: &Context, args: &RepairArgs, target: &Target, repaired: &[Repaired]) -> Finished {
+/// What `--record` has left as it is.
+#[derive(Debug, Default)]
+struct LeftOut {
+    /// There is no file to take anything from.
+    without_file: Vec<String>,
+    /// Somewhere in the middle.
+    unfinished: Vec<String>,
+}
+
+impl LeftOut {
+    fn of(catalog: &Catalog, history: &History) -> Self {
+        let mut left = Self::default();
+        for (version, row) in &history.applied {
+            if row.recorded.is_some() {
+                continue;
+            }
+            let list = match catalog.get(version) {
+                Some(_) => &mut left.unfinished,
+                None => &mut left.without_file,
+            };
+            list.push(version.to_string());
+        }
+        left
+    }
+
+    fn told(&self) -> Vec<String> {
+        let told = |why: &str, versions: &[String]| {
+            let (named, more) = versions.split_at(versions.len().min(MOST_NAMED));
+            let more = match more.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("left out, {why}: {}{more}", named.join(", "))
+        };
+        let lists = [
+            ("applied, but without a file here", &self.without_file),
+            ("half reverted", &self.unfinished),
+        ];
+        let told = lists
+            .iter()
+            .filter(|(_, versions)| !versions.is_empty())
+            .map(|(why, versions)| told(why, versions));
+        told.collect()
+    }
+}
+
+fn show(
+    context: &Context,
+    args: &RepairArgs,
+    target: &Target,
+    (repaired, left): &(Vec<Repaired>, LeftOut),
+) -> Finished {
     let how = match args.accept_edit {
         Some(_) => How::AcceptedEdit,
         None => How::Recorded,
     };
-    if repaired.is_empty() {
-        context.report.tell(Message::Note {
-            target,
-            text: "nothing to record: the checksum of every applied migration is known",
-        });
+    let left = left.told();
+    let nothing = match left.is_empty() {
+        true => "nothing to record: the checksum of every applied migration is known",
+        false => "nothing to record of the files that are here",
+    };
+    let nothing = repaired.is_empty().then_some(nothing);
+    for text in nothing.into_iter().chain(left.iter().map(String::as_str)) {
+        context.report.tell(Message::Note { target, text });
     }
     for Repaired { version, name } in repaired {
         context.report.tell(Message::Repaired {

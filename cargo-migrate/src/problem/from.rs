@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use migrate_core::{CatalogError, Dialect, Direction, Refusal, SelectorError};
+use migrate_core::{CatalogError, Dialect, Refusal, SelectorError};
 use migrate_runtime::{
-    AdminError, DatabaseErrorKind, Error, Failure, OpenError, OpenReason, RefusedFile, Remains,
-    RepairError,
+    AdminError, DatabaseErrorKind, Error, OpenError, OpenReason, RefusedFile, Remains, RepairError,
 };
 
-use super::remedy::{before_again, is_denied, is_full};
-use super::{Excerpt, Problem, Stopped, Subject, catalog, plan};
+use super::remedy::{is_denied, is_full};
+use super::{Excerpt, Problem, Stopped, Subject, catalog, failure, plan};
 use crate::config::{ConfigError, ConfigFinding};
 use crate::exit::Exit;
 use crate::target::{Target, TargetError, Unresolved, UrlOrigin};
@@ -157,7 +156,7 @@ fn pooled_help(target: &Target) -> String {
         UrlOrigin::Flag | UrlOrigin::Command | UrlOrigin::Default => "the service's URL".to_owned(),
     };
     format!(
-        "give the database's own address, without the pooler: in {variable}, or once with `--database-url`; migrations in transactions run through the pooler"
+        "give the database's own address, without the pooler: in {variable}, or once with `--database-url`"
     )
 }
 
@@ -254,7 +253,7 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
     let run = again.map_or_else(|| format!("cargo migrate run{flag}"), str::to_owned);
     match error {
         Error::Plan(plan) => plan::problem(target, plan),
-        Error::Failed(failure) => failure_problem(target, failure, again),
+        Error::Failed(failure) => failure::problem(target, failure, again),
         Error::Refused(files) => refused_problem(files),
         Error::Read(read) => {
             let mut problem = Problem::new(Exit::Failed, format!("{read}: {}", read.source));
@@ -277,6 +276,12 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
         },
         Error::Pooled => problem
             .with_note("nothing was sent")
+            .with_help(format!(
+                "{}; migrations in transactions run through the pooler",
+                pooled_help(target)
+            )),
+        Error::PooledByHand { .. } => problem
+            .with_note("nothing was changed")
             .with_help(pooled_help(target)),
         Error::LostAgain { .. } => lost_again(error, &run),
         Error::ConnectionLost(_) | Error::LentConnectionLost(_) | Error::NotReconnected { .. } => {
@@ -322,22 +327,15 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
 fn repair_problem(target: &Target, problem: Problem, error: &RepairError) -> Problem {
     let flag = target.package_flag();
     let help = match error {
+        RepairError::Diverged(divergence) => {
+            return plan::divergence_problem(target, 0, divergence).with_note(
+                "nothing was changed: that is put right before anything of it is recorded",
+            );
+        }
         RepairError::Unknown(_) => format!("`cargo migrate status{flag}` lists what there is"),
         RepairError::NotApplied { version, .. } => {
             format!("`cargo migrate run{flag} --to {version}` applies it")
         }
-        RepairError::Missing { version, .. } => format!(
-            "restore its directory from version control, or take it back with `cargo migrate revert{flag} --only {version} --stored-down`"
-        ),
-        RepairError::HalfApplied {
-            direction: Direction::Up,
-            ..
-        } => format!("`cargo migrate run{flag}` resumes at the next statement"),
-        RepairError::HalfApplied {
-            direction: Direction::Down,
-            version,
-            ..
-        } => format!("`cargo migrate revert{flag} --only {version}` resumes at the next statement"),
         RepairError::NotEdited { .. } => {
             format!("there is nothing to accept; `cargo migrate status{flag}` says what is edited")
         }
@@ -347,7 +345,7 @@ fn repair_problem(target: &Target, problem: Problem, error: &RepairError) -> Pro
         RepairError::Recorded { version, .. } => format!(
             "if its file was edited since: `cargo migrate repair --accept-edit {version}{flag} --why \"…\"`"
         ),
-        RepairError::NoReason => "give it with `--why`".to_owned(),
+        RepairError::NoReason => "give it with `--why`, in words".to_owned(),
     };
     problem.with_note("nothing was changed").with_help(help)
 }
@@ -395,127 +393,6 @@ fn lost_again(error: &Error, run: &str) -> Problem {
 fn one_line(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join("; ")
-}
-
-fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> Problem {
-    let at = match failure.statement {
-        Some(n) => format!(" at statement {n} of {}", failure.total),
-        None => String::new(),
-    };
-    let down = if failure.direction == Direction::Down {
-        " (down)"
-    } else {
-        ""
-    };
-    let mut problem = Problem::new(
-        Exit::Failed,
-        format!("migration {}{down} stopped{at}", failure.name),
-    );
-    problem.migration = Some(Subject {
-        name: failure.name.clone(),
-        version: failure.version.to_string(),
-        direction: failure.direction,
-        statement: failure.statement,
-    });
-    let path = failure
-        .file
-        .clone()
-        .unwrap_or_else(|| failure.name.clone().into());
-    problem.excerpts.push(Excerpt {
-        label: failure.message.clone(),
-        ..failure
-            .excerpt
-            .as_ref()
-            .map_or_else(|| Excerpt::path(&path), |lines| Excerpt::of(&path, lines))
-    });
-    if failure.excerpt.is_none() {
-        problem.title = format!("{}: {}", problem.title, failure.message);
-        if failure.statement.is_none() {
-            problem.notes.push(
-                "every statement ran; COMMIT failed, as it does for deferred constraints".into(),
-            );
-        }
-    }
-    for blocker in &failure.blockers {
-        problem
-            .notes
-            .push(format!("in the way: {}", blocker.session));
-    }
-    let verb = match failure.direction {
-        Direction::Up => "run",
-        Direction::Down => "revert",
-    };
-    let command = again.map_or_else(
-        || format!("cargo migrate {verb}{}", target.package_flag()),
-        str::to_owned,
-    );
-    let first = before_again(target.dialect, failure);
-    match &failure.remains {
-        Remains::RolledBack => {
-            problem.notes.push("the migration was rolled back".into());
-            problem.help.push(format!("{first}, then `{command}`"));
-        }
-        Remains::RunRolledBack => {
-            problem.notes.push("the whole run was rolled back".into());
-            problem
-                .help
-                .push(format!("{first}, then `{command} --single-transaction`"));
-        }
-        Remains::Statements(0) => {
-            problem
-                .notes
-                .push("no statement of it is applied; the lock is released".into());
-            problem.help.push(format!("{first}, then `{command}`"));
-        }
-        Remains::Statements(done) => {
-            let which = if *done == 1 {
-                "statement 1 is".to_owned()
-            } else {
-                format!("statements 1–{done} are")
-            };
-            problem.notes.push(format!(
-                "{which} applied and recorded; the lock is released"
-            ));
-            problem.help.push(format!(
-                "{first}, then `{command}` to resume at statement {}",
-                done + 1
-            ));
-        }
-        Remains::InDoubt { done, last } => {
-            let first = done + 1;
-            let which = if first == *last {
-                format!("statement {first} is")
-            } else {
-                format!("statements {first}–{last} are")
-            };
-            problem.notes.push(format!(
-                "rows that it had changed stay, in a table without transactions: {which} in doubt"
-            ));
-            problem.help.push(format!(
-                "look what is there of statement {first}, then `cargo migrate resolve {} --step {first}{} --done` or `--retry`",
-                failure.version,
-                target.package_flag()
-            ));
-        }
-    }
-    let ends: Vec<String> = failure
-        .blockers
-        .iter()
-        .filter_map(|blocker| Some(format!("`{}`", blocker.ended_by.as_ref()?)))
-        .collect();
-    if !ends.is_empty() {
-        problem.help.push(format!(
-            "whose sessions those are decides whether they may be ended: {}",
-            ends.join(", ")
-        ));
-    }
-    if failure.kind == DatabaseErrorKind::LockTimeout {
-        problem.help.push(format!(
-            "`lock-tries` and `lock-timeout` in {} say how long it is tried",
-            target.section()
-        ));
-    }
-    problem
 }
 
 fn refused_problem(files: &[RefusedFile]) -> Problem {

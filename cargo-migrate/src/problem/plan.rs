@@ -5,7 +5,7 @@ use std::path::Path;
 
 use migrate_core::{Checksum, Direction, Divergence, PlanError, RunMode, Script, Version};
 
-use super::{Diff, Excerpt, Problem, Subject};
+use super::{Diff, Edited, Excerpt, Problem, Subject};
 use crate::exit::Exit;
 use crate::git;
 use crate::target::{MERGED, Target};
@@ -48,7 +48,8 @@ pub(super) fn problem(target: &Target, error: &PlanError) -> Problem {
 /// Of so many divergences the version control is asked.
 const LOOKED_UP: usize = 20;
 
-fn divergence_problem(target: &Target, n: usize, divergence: &Divergence) -> Problem {
+/// One contradiction, the `n`th of them.
+pub(super) fn divergence_problem(target: &Target, n: usize, divergence: &Divergence) -> Problem {
     let mut problem = Problem::new(Exit::Failed, divergence.to_string());
     problem.alike = alike(divergence);
     let direction = divergence.direction();
@@ -65,7 +66,7 @@ fn divergence_problem(target: &Target, n: usize, divergence: &Divergence) -> Pro
         statement,
     });
     let directory = target.migration(divergence.name());
-    problem.excerpts.extend(directory.map(|path| {
+    problem.excerpts.extend(directory.as_ref().map(|path| {
         let path = path.join(direction.file_name());
         statement
             .and_then(|n| place(target, &path, n, divergence))
@@ -79,10 +80,20 @@ fn divergence_problem(target: &Target, n: usize, divergence: &Divergence) -> Pro
             name,
             raw,
             up,
-        } => edited(target, &mut problem, (version, name), raw, up.as_deref(), asks),
-        Divergence::Missing { version, name, raw } => {
-            let raw = raw.as_ref().filter(|_| asks);
-            missing(target, &mut problem, (version, name), raw);
+        } => {
+            let wanted = asks.then_some(raw);
+            let found = Edited::look(target, name, up.as_deref(), wanted);
+            edited(target, &mut problem, version, found);
+        }
+        Divergence::Missing {
+            version,
+            name,
+            raw,
+            stored_down,
+        } => {
+            let wanted = raw.as_ref().filter(|_| asks);
+            let stored = stored_down.then(|| format!("{flag} --only {version} --stored-down"));
+            missing(target, &mut problem, name, wanted, stored);
         }
         Divergence::HalfApplied {
             direction: Direction::Up,
@@ -109,33 +120,39 @@ fn divergence_problem(target: &Target, n: usize, divergence: &Divergence) -> Pro
         } => problem.help.push(format!(
             "look whether statement {statement} took effect, then `cargo migrate resolve {version} --step {statement}{flag} --done` or `--retry`"
         )),
-        Divergence::Ahead { .. } | Divergence::EditedHalfApplied { .. } | Divergence::OutOfOrder { .. } => {
-            problem.help.push(divergence.help());
+        Divergence::EditedHalfApplied {
+            statement, text, ..
+        } => {
+            let file = directory.map(|path| path.join(direction.file_name()));
+            match file.zip(text.as_deref()).map(|(file, text)| Diff::of(&file, text)) {
+                Some(Ok(diff)) => problem.diffs.push(diff),
+                Some(Err(why)) => problem.notes.push(why.to_owned()),
+                None => {}
+            }
+            problem.help.push(format!(
+                "put statement {statement} back as it was; only what has not run yet may change before it is resumed"
+            ));
         }
+        Divergence::Ahead { .. } => problem.help.push(
+            "run the newer build, or let an older one go on with `ahead = \"ok\"` (or \"warn\") in [package.metadata.migrate]".to_owned(),
+        ),
+        Divergence::OutOfOrder { .. } => problem.help.push(
+            "rename the directory to a newer version if no other database has it, or allow it with `out-of-order = \"allow\"` (or \"warn\") in [package.metadata.migrate]".to_owned(),
+        ),
     }
     problem
 }
 
 /// The edit itself, and the ways out of it.
-fn edited(
-    target: &Target,
-    problem: &mut Problem,
-    (version, name): (&Version, &str),
-    raw: &Checksum,
-    up: Option<&str>,
-    asks: bool,
-) {
-    let file = target.migration(name).map(|path| path.join("up.sql"));
-    let revision = file
-        .as_deref()
-        .filter(|_| asks)
-        .and_then(|file| git::revision_of(file, raw));
-    let applied = up.or(revision.as_ref().map(|revision| revision.text.as_str()));
-    match (&file, applied) {
-        (Some(file), Some(applied)) => problem.diffs.extend(Diff::of(file, applied)),
-        _ => problem
-            .notes
-            .push("the text as it was applied is not known".to_owned()),
+fn edited(target: &Target, problem: &mut Problem, version: &Version, found: Edited) {
+    let Edited {
+        file,
+        revision,
+        diff,
+    } = found;
+    match diff {
+        Ok(diff) => problem.diffs.push(diff),
+        Err(why) => problem.notes.push(why.to_owned()),
     }
     let back = match (&file, revision) {
         (Some(file), Some(revision)) => format!(" with `{}`", revision.checkout(file)),
@@ -150,17 +167,20 @@ fn edited(
     ));
 }
 
-/// The ways out for a migration that is not on disk.
+/// The ways out for a migration that is not on disk: `wanted` is the checksum
+/// by which version control is asked, `stored` what `revert` is told where the
+/// journal keeps the way back.
 fn missing(
     target: &Target,
     problem: &mut Problem,
-    (version, name): (&Version, &str),
-    raw: Option<&Checksum>,
+    name: &str,
+    wanted: Option<&Checksum>,
+    stored: Option<String>,
 ) {
     let directories = target.directories.iter().map(|set| set.join(name));
-    let known = raw.and_then(|raw| {
+    let known = wanted.and_then(|wanted| {
         directories.into_iter().find_map(|directory| {
-            let revision = git::revision_of(&directory.join("up.sql"), raw)?;
+            let revision = git::revision_of(&directory.join("up.sql"), wanted)?;
             Some(revision.checkout(&directory))
         })
     });
@@ -168,10 +188,12 @@ fn missing(
         Some(command) => format!("restore the directory with `{command}`"),
         None => "restore the directory from version control".to_owned(),
     };
-    let flag = target.package_flag();
-    problem.help.push(format!(
-        "{restore}, or take the migration back by what the journal keeps: `cargo migrate revert{flag} --only {version} --stored-down`"
-    ));
+    problem.help.push(match stored {
+        Some(flags) => format!(
+            "{restore}, or take the migration back by what the journal keeps: `cargo migrate revert{flags}`"
+        ),
+        None => restore,
+    });
     problem.help.push(
         "if another service's set shares this history table, give one of them a `schema` or `history-table` of its own".to_owned(),
     );

@@ -1,8 +1,9 @@
-//! Where a database and a catalog contradict each other. Each way has a name
-//! and a remedy; nothing is guessed and nothing is skipped in silence.
+//! Where a database and a catalog contradict each other. Each way has a name,
+//! and whoever tells it a remedy; nothing is guessed and nothing is skipped in
+//! silence.
 
 use crate::checksum::Checksum;
-use crate::history::Direction;
+use crate::history::{AttemptState, Direction, History, Unfinished};
 use crate::version::Version;
 
 /// One contradiction between what is applied and what is on disk.
@@ -29,6 +30,8 @@ pub enum Divergence {
         name: String,
         /// Checksum of up.sql as it was applied, where it is known.
         raw: Option<Checksum>,
+        /// Whether the journal keeps down SQL of it, as far as it was asked.
+        stored_down: bool,
     },
     /// Newer versions than any on disk, where the policy is to stop then.
     #[error("the database is ahead of this catalog: {count} newer, up to {name}")]
@@ -80,6 +83,8 @@ pub enum Divergence {
         statement: usize,
         /// Statements in all, in the file that was run.
         total: usize,
+        /// The text that was run, where the journal has kept it.
+        text: Option<String>,
     },
     /// Outside a transaction, the runner went away during a statement.
     #[error(
@@ -100,6 +105,75 @@ pub enum Divergence {
 }
 
 impl Divergence {
+    /// Of a version that is applied and not on disk.
+    #[must_use]
+    pub fn of_missing(version: &Version, history: &History) -> Self {
+        let recorded = history
+            .applied
+            .get(version)
+            .and_then(|row| row.recorded.as_ref());
+        // What is half reverted goes on with what was begun.
+        let begun = history
+            .unfinished
+            .get(version)
+            .filter(|unfinished| unfinished.direction == Direction::Down);
+        let attempt = begun
+            .map(|unfinished| unfinished.attempt)
+            .or(recorded.map(|recorded| recorded.attempt));
+        Self::Missing {
+            version: version.clone(),
+            name: recorded.map_or_else(|| version.to_string(), |recorded| recorded.name.clone()),
+            raw: recorded.map(|recorded| recorded.raw),
+            stored_down: attempt
+                .is_some_and(|attempt| !history.without_way_back.contains(&attempt)),
+        }
+    }
+
+    /// Of a migration that is somewhere in the middle.
+    #[must_use]
+    pub fn of_unfinished(version: &Version, unfinished: &Unfinished) -> Self {
+        let (version, name, direction, total) = (
+            version.clone(),
+            unfinished.name.clone(),
+            unfinished.direction,
+            unfinished.total,
+        );
+        match (unfinished.state, unfinished.edited) {
+            (AttemptState::InDoubt { statement }, _) => Self::InDoubt {
+                version,
+                name,
+                direction,
+                statement,
+                total,
+            },
+            (_, Some(statement)) => Self::EditedHalfApplied {
+                version,
+                name,
+                direction,
+                statement,
+                total,
+                text: unfinished.text.clone(),
+            },
+            (AttemptState::Failed | AttemptState::Running, None) => Self::HalfApplied {
+                version,
+                name,
+                direction,
+                done: unfinished.done,
+                total,
+            },
+        }
+    }
+
+    /// Of the way up of a migration that is not on disk any more.
+    #[must_use]
+    pub fn of_missing_half(version: &Version, unfinished: &Unfinished) -> Self {
+        Self::Missing {
+            version: version.clone(),
+            name: unfinished.name.clone(),
+            raw: None,
+            stored_down: false,
+        }
+    }
     /// The version that it is about.
     #[must_use]
     pub fn version(&self) -> &Version {
@@ -139,37 +213,6 @@ impl Divergence {
             | Self::Missing { .. }
             | Self::Ahead { .. }
             | Self::OutOfOrder { .. } => Direction::Up,
-        }
-    }
-
-    /// What to do about it.
-    #[must_use]
-    pub fn help(&self) -> String {
-        match self {
-            Self::Edited { version, .. } => format!(
-                "put the file back as it was applied and write a new migration for the change; if the database is as the file says now, `cargo migrate repair --accept-edit {version} --why \"…\"`"
-            ),
-            Self::Missing { version, .. } => format!(
-                "restore the directory from version control, or take the migration back with `cargo migrate revert --only {version} --stored-down`"
-            ),
-            Self::Ahead { .. } => {
-                "run the newer build, or let an older one go on with `ahead = \"ok\"` (or \"warn\") in [package.metadata.migrate]".to_owned()
-            }
-            Self::OutOfOrder { .. } => {
-                "rename the directory to a newer version if no other database has it, or allow it with `out-of-order = \"allow\"` (or \"warn\") in [package.metadata.migrate]".to_owned()
-            }
-            Self::HalfApplied { direction: Direction::Up, .. } => {
-                "`cargo migrate run` resumes at the next statement".to_owned()
-            }
-            Self::HalfApplied { direction: Direction::Down, version, .. } => {
-                format!("`cargo migrate revert --only {version}` resumes at the next statement")
-            }
-            Self::EditedHalfApplied { statement, .. } => format!(
-                "put statement {statement} back as it was; only what has not run yet may change before it is resumed"
-            ),
-            Self::InDoubt { version, statement, .. } => format!(
-                "look whether statement {statement} took effect, then `cargo migrate resolve {version} --step {statement} --done` or `--retry`"
-            ),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a database says was done to it: the rows of the history table, joined
 //! with what our journal knows of them. A value; reading it is the engine's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::checksum::Checksum;
@@ -49,6 +49,9 @@ pub struct History {
     pub applied: BTreeMap<Version, Applied>,
     /// Attempts outside a transaction that did not come to their end.
     pub unfinished: BTreeMap<Version, Unfinished>,
+    /// The journal's rows that keep no down SQL, of those that were looked at:
+    /// of applied versions that an older build would have, but has no file for.
+    pub without_way_back: BTreeSet<i64>,
 }
 
 /// One row of the history table.
@@ -107,6 +110,9 @@ pub struct Unfinished {
     /// The first finished statement (from 1) that the file has no more as it
     /// was run: nobody can go on in it.
     pub edited: Option<usize>,
+    /// The text of the file as it was run: read only where that is edited, and
+    /// only if the journal has kept it.
+    pub text: Option<String>,
 }
 
 /// How an attempt that did not come to its end was left.

@@ -341,7 +341,7 @@ fn contradictions(
             if is_ahead(version) {
                 ahead.insert(version);
             } else {
-                divergences.push(missing(version, history));
+                divergences.push(Divergence::of_missing(version, history));
             }
             continue;
         };
@@ -368,16 +368,16 @@ fn contradictions(
         // A half-done up of a migration that is on disk is resumed by its step.
         match (unfinished.direction, known.contains(version)) {
             (Direction::Up, true) => {}
-            (Direction::Down, _) => divergences.push(half(version, unfinished)),
+            (Direction::Down, _) => {
+                divergences.push(Divergence::of_unfinished(version, unfinished))
+            }
             // The newer build's run is not at its end.
             (Direction::Up, false) if is_ahead(version) => {
                 ahead.insert(version);
             }
-            (Direction::Up, false) => divergences.push(Divergence::Missing {
-                version: version.clone(),
-                name: unfinished.name.clone(),
-                raw: None,
-            }),
+            (Direction::Up, false) => {
+                divergences.push(Divergence::of_missing_half(version, unfinished))
+            }
         }
     }
     if let Some(newest) = ahead.last().copied() {
@@ -397,18 +397,6 @@ fn contradictions(
     divergences
 }
 
-fn missing(version: &Version, history: &History) -> Divergence {
-    let recorded = history
-        .applied
-        .get(version)
-        .and_then(|row| row.recorded.as_ref());
-    Divergence::Missing {
-        version: version.clone(),
-        name: name_of(version, history),
-        raw: recorded.map(|recorded| recorded.raw),
-    }
-}
-
 /// The name of an applied migration, as far as it is known.
 fn name_of(version: &Version, history: &History) -> String {
     let recorded = history
@@ -416,38 +404,6 @@ fn name_of(version: &Version, history: &History) -> String {
         .get(version)
         .and_then(|row| row.recorded.as_ref());
     recorded.map_or_else(|| version.to_string(), |recorded| recorded.name.clone())
-}
-
-fn half(version: &Version, unfinished: &Unfinished) -> Divergence {
-    let (version, name, direction, total) = (
-        version.clone(),
-        unfinished.name.clone(),
-        unfinished.direction,
-        unfinished.total,
-    );
-    match (unfinished.state, unfinished.edited) {
-        (AttemptState::InDoubt { statement }, _) => Divergence::InDoubt {
-            version,
-            name,
-            direction,
-            statement,
-            total,
-        },
-        (_, Some(statement)) => Divergence::EditedHalfApplied {
-            version,
-            name,
-            direction,
-            statement,
-            total,
-        },
-        (AttemptState::Failed | AttemptState::Running, None) => Divergence::HalfApplied {
-            version,
-            name,
-            direction,
-            done: unfinished.done,
-            total,
-        },
-    }
 }
 
 /// Where to go on with a migration, or why that cannot be known.
@@ -460,7 +416,7 @@ fn resume(
     let unfinished = unfinished.filter(|unfinished| unfinished.direction == direction)?;
     let in_doubt = matches!(unfinished.state, AttemptState::InDoubt { .. });
     if in_doubt || unfinished.edited.is_some() {
-        divergences.push(half(version, unfinished));
+        divergences.push(Divergence::of_unfinished(version, unfinished));
     }
     Some(Resume {
         attempt: unfinished.attempt,

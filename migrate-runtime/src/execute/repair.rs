@@ -21,12 +21,14 @@ impl Run<'_> {
         repair: &Repair,
         reason: Option<&str>,
     ) -> Result<Vec<Repaired>, Error> {
-        if reason.is_none() && matches!(repair, Repair::AcceptEdit(_)) {
+        // The `…` of a help that was typed as it is shown is no reason.
+        let says = |reason: &str| reason.contains(char::is_alphanumeric);
+        if !reason.is_some_and(says) && matches!(repair, Repair::AcceptEdit(_)) {
             return Err(RepairError::NoReason.into());
         }
         let repaired = self.repair_locked(repair, reason);
         self.backend.release();
-        repaired
+        repaired.map_err(|error| error.by_hand("a repair cannot be recorded"))
     }
 
     fn repair_locked(

@@ -12,14 +12,20 @@ use crate::error::{DatabaseError, Error};
 use crate::event::Event;
 use crate::lock::Wait;
 use crate::migrator::Options;
-use crate::reading::finished::{edited, is_unedited};
+use crate::reading::finished::{begun_with, edited, is_unedited};
 
 /// Whether an attempt can go on in this file.
 ///
 /// # Errors
 /// Where its finished part is not what was run, or left something in its
 /// session that the rest needs.
-pub(super) fn check(step: &Step, prepared: &Prepared, steps: &[StepRow]) -> Result<(), Error> {
+pub(super) fn check(
+    backend: &mut dyn Backend,
+    step: &Step,
+    attempt: i64,
+    prepared: &Prepared,
+    steps: &[StepRow],
+) -> Result<(), Error> {
     let statements = &prepared.script.statements;
     if let Some(statement) = edited(&prepared.text, statements, steps) {
         let edited = Divergence::EditedHalfApplied {
@@ -28,6 +34,7 @@ pub(super) fn check(step: &Step, prepared: &Prepared, steps: &[StepRow]) -> Resu
             direction: step.direction,
             statement,
             total: statements.len(),
+            text: begun_with(backend, attempt, step.direction)?,
         };
         return Err(Error::Plan(PlanError::Diverged(vec![edited])));
     }

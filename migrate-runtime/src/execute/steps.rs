@@ -69,7 +69,7 @@ pub(super) fn run(
             let steps = backend
                 .read_steps(resume.attempt)
                 .map_err(Error::database("cannot read the migration's steps"))?;
-            resume::check(step, prepared, &steps)?;
+            resume::check(backend, step, resume.attempt, prepared, &steps)?;
             let work = prepared.work(step, options);
             let due = backend
                 .store()

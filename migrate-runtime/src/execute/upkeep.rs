@@ -44,7 +44,7 @@ impl Run<'_> {
             {
                 Err(Error::Interrupted)
             }
-            other => other,
+            other => other.map_err(|error| error.by_hand("a statement in doubt cannot be settled")),
         }
     }
 

@@ -50,8 +50,27 @@ pub(super) fn compare(
             .read_steps(unfinished.attempt)
             .map_err(Error::database("cannot read the migration steps"))?;
         unfinished.edited = edited(&text, &script.statements, &steps);
+        if unfinished.edited.is_some() {
+            unfinished.text = begun_with(backend, unfinished.attempt, unfinished.direction)?;
+        }
     }
     Ok(())
+}
+
+/// The text that an attempt was begun with, where the journal has kept it.
+pub(crate) fn begun_with(
+    backend: &mut dyn Backend,
+    attempt: i64,
+    direction: Direction,
+) -> Result<Option<String>, Error> {
+    let texts = backend
+        .read_texts(&[attempt])
+        .map_err(Error::database("cannot read the journal"))?;
+    let texts = texts.into_iter().next();
+    Ok(texts.and_then(|texts| match direction {
+        Direction::Up => texts.up_sql,
+        Direction::Down => texts.down_sql,
+    }))
 }
 
 /// The first finished statement, from 1, whose text is not the one that was

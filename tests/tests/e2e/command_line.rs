@@ -129,7 +129,7 @@ $ cargo migrate new [LONG] -p cart  # exits 2
 2|  = note: nothing was written
 2|  = help: say it shorter
 $ cargo migrate new x --irreversible " " -p cart  # exits 2
-2| error: invalid value ' ' for '--irreversible <WHY>': whoever must revert wants the reason
+2| error: invalid value ' ' for '--irreversible <WHY>': whoever must revert wants the reason, in words
 2|
 2| For more information, try '--help'.
 $ cargo migrate new x  # exits 2

@@ -4,6 +4,7 @@
 mod ahead;
 mod asked;
 mod edited;
+mod remedies;
 mod repaired;
 mod stored_down;
 

@@ -137,6 +137,26 @@ fn what_needs_a_session_of_its_own_is_refused_behind_a_pooler() {
         assert_eq!(shop.schema(), before, "nothing has been changed");
         assert_eq!(shop.history().len(), 5);
     }
+    // Nor is anything written by hand; that is no migration.
+    for (args, says) in [
+        (&["repair", "--record"][..], "a repair cannot be recorded"),
+        (
+            &["resolve", "04", "--step", "1", "--done"],
+            "a statement in doubt cannot be settled",
+        ),
+    ] {
+        let adopted =
+            "UPDATE __diesel_schema_migrations SET run_on = '2020-01-01' WHERE version = '04'";
+        shop.connect().execute(adopted);
+        let run = shop
+            .workspace
+            .finish(pooler.command(&shop, args))
+            .exits(1)
+            .says(&[says, "pooler", "own address", "nothing was changed"]);
+        assert!(!run.stderr.contains("in transactions"), "{}", run.stderr);
+        nothing_is_left(&shop);
+    }
+    shop.run(&["repair", "--record"]).ok();
     // Straight to the server it is the same set as any.
     shop.run(&["run"]).ok();
     each_ran_once(&shop);

@@ -1,7 +1,7 @@
 //! The way back: which applied versions a goal takes back, in descending order,
 //! and where the SQL of each stands.
 
-use super::{Down, Plan, PlanError, Policy, Step, StepSource, StoredDown, half, missing, resume};
+use super::{Down, Plan, PlanError, Policy, Step, StepSource, StoredDown, resume};
 use crate::catalog::{Catalog, DownScript, Migration};
 use crate::divergence::Divergence;
 use crate::history::{Direction, History};
@@ -38,7 +38,7 @@ pub(super) fn plan_down(
             Direction::Up => true,
             Direction::Down => !chosen.contains(version),
         })
-        .map(|(version, unfinished)| half(version, unfinished))
+        .map(|(version, unfinished)| Divergence::of_unfinished(version, unfinished))
         .collect();
     for version in chosen {
         let unfinished = history.unfinished.get(version);
@@ -46,7 +46,7 @@ pub(super) fn plan_down(
             (Some(migration), _) => way_back(migration),
             (None, StoredDown::Use) => stored_way_back(version, history),
             (None, StoredDown::Refuse) => {
-                divergences.push(missing(version, history));
+                divergences.push(Divergence::of_missing(version, history));
                 continue;
             }
         };

@@ -142,6 +142,25 @@ fn an_edit_of_comments_is_a_note() {
 }
 
 #[test]
+fn a_way_back_is_promised_only_where_the_journal_keeps_one() {
+    let two = catalog(&[("1", "a"), ("3", "c")]);
+    let promised = |history: &History| match up(&two, history, Up::Latest) {
+        Err(PlanError::Diverged(found)) => match &found[..] {
+            [Divergence::Missing { stored_down, .. }] => *stored_down,
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    let mut history = applied(&ABC);
+    assert!(promised(&history));
+    history.without_way_back.insert(1);
+    assert!(!promised(&history));
+    let mut history = applied(&ABC);
+    history.applied.get_mut(&version("2")).unwrap().recorded = None;
+    assert!(!promised(&history));
+}
+
+#[test]
 fn a_version_of_another_tool_is_adopted() {
     let mut history = applied(&ABC);
     history
@@ -158,6 +177,7 @@ fn a_missing_migration_is_refused_but_a_newer_one_is_only_ahead() {
         version: version("2"),
         name: "2_m".into(),
         raw: Some(Checksum::raw("b")),
+        stored_down: true,
     };
     assert_eq!(
         up(&two, &applied(&ABC), Up::Latest),
@@ -315,6 +335,7 @@ fn unfinished(direction: Direction, state: AttemptState) -> Unfinished {
         total: 3,
         error: None,
         edited: None,
+        text: None,
     }
 }
 

@@ -136,6 +136,12 @@ fn the_repair_of_the_help_accepts_the_edit_with_who_and_why() {
             repair,
             "cargo migrate repair --accept-edit 2 -p shop --why \"…\""
         );
+        // The help's own dots are no reason.
+        typed(&shop, &format!("{repair} --yes"))
+            .exits(2)
+            .says(&["wants the reason, in words"]);
+        assert_eq!(shop.state("2_b"), "edited");
+        let repair = repair.replace('…', "a wider id");
         // Nobody is there to be asked.
         typed(&shop, &repair).exits(2).says(&[
             "-CREATE TABLE b (id INTEGER);",
@@ -151,12 +157,12 @@ fn the_repair_of_the_help_accepts_the_edit_with_who_and_why() {
         shop.run(&["run"]).ok();
         shop.run(&["history"])
             .ok()
-            .prints(&["done    repair 2_b", "why: …", "@"]);
+            .prints(&["done    repair 2_b", "why: a wider id", "@"]);
         let json = shop.run(&["history", "--message-format", "json"]).ok();
         let newest = &json.json()[1];
         assert_eq!(
             (&newest["direction"], &newest["why"], &newest["version"]),
-            (&"repair".into(), &"…".into(), &"2".into())
+            (&"repair".into(), &"a wider id".into(), &"2".into())
         );
         // From now on this is the text that an edit is compared with.
         shop.file("2_b", "up.sql", "CREATE TABLE b (id TEXT);\n");

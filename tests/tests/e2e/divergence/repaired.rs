@@ -145,7 +145,7 @@ fn a_repair_of_what_is_not_edited_says_what_it_is_instead() {
         remove(&shop, "2_b");
         let accept = ["repair", "--accept-edit", "2", "--why", "x", "--yes"];
         shop.run(&accept).exits(1).says(&[
-            "2_b is not in the catalog",
+            "2_b is in the database, but not in the catalog",
             "revert -p shop --only 2 --stored-down",
         ]);
         assert_eq!(shop.texts(rows), before);
