@@ -4,8 +4,8 @@ use std::path::Path;
 
 use migrate_core::{CatalogError, Dialect, Direction, Refusal, SelectorError};
 use migrate_runtime::{
-    AdminError, DatabaseErrorKind, Error, Failure, OpenError, OpenReason, RefusedFile, Remains,
-    RepairError,
+    AdminError, Certainty, DatabaseErrorKind, Error, Failure, OpenError, OpenReason, RefusedFile,
+    Remains, RepairError,
 };
 
 use super::remedy::{before_again, is_denied, is_full};
@@ -437,9 +437,14 @@ fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> P
         }
     }
     for blocker in &failure.blockers {
-        problem
-            .notes
-            .push(format!("in the way: {}", blocker.session));
+        let how = match blocker.certainty {
+            Certainty::Seen => "in the way",
+            Certainty::Likely => "may be in the way",
+            Certainty::Hidden(_) => {
+                "may be in the way (the server does not show its metadata locks)"
+            }
+        };
+        problem.notes.push(format!("{how}: {}", blocker.session));
     }
     let verb = match failure.direction {
         Direction::Up => "run",
@@ -507,6 +512,18 @@ fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> P
         problem.help.push(format!(
             "whose sessions those are decides whether they may be ended: {}",
             ends.join(", ")
+        ));
+    }
+    let shown_by = failure
+        .blockers
+        .iter()
+        .find_map(|blocker| match blocker.certainty {
+            Certainty::Hidden(shown_by) => shown_by,
+            Certainty::Seen | Certainty::Likely => None,
+        });
+    if let Some(statement) = shown_by {
+        problem.help.push(format!(
+            "`{statement}` makes the server show who holds what"
         ));
     }
     if failure.kind == DatabaseErrorKind::LockTimeout {

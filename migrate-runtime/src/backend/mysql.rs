@@ -336,10 +336,7 @@ where
             .iter()
             .find_map(|sql| {
                 let rows: Vec<blockers::BlockerRow> = self.rows(sql).ok()?;
-                let found: Vec<Blocker> = rows
-                    .into_iter()
-                    .filter_map(blockers::BlockerRow::blocker)
-                    .collect();
+                let found = blockers::blockers(rows, statement);
                 (!found.is_empty()).then_some(found)
             })
             .unwrap_or_default()
