@@ -119,9 +119,8 @@ fn on_postgres_a_table_of_a_columns_name_makes_nobody_a_blocker() {
         let up = "ALTER TABLE busy ADD COLUMN innocent int;";
         let (shop, mut till, pid) = busy(Engine::Postgres, up, steps);
         let mut other = shop.connect();
-        other.execute(
-            "SET application_name = 'bystander'; CREATE TABLE innocent (); BEGIN; LOCK TABLE innocent",
-        );
+        other.execute("CREATE TABLE innocent ()");
+        other.execute("SET application_name = 'bystander'; BEGIN; LOCK TABLE innocent");
         shop.run(&["run"])
             .exits(1)
             .says(&[
@@ -180,7 +179,7 @@ fn of_the_query_of_whoever_is_in_the_way_no_value_is_told() {
             told
         });
         told.exits(1)
-            .says(&["in the way", "; its query: SELECT ", "(…), …, n FROM busy"])
+            .says(&["in the way", "its query: SELECT ", "(…), …, n FROM busy"])
             .never_says(&["hunter2"]);
     }
 }
