@@ -34,7 +34,7 @@ pub(super) struct BlockerRow {
 /// The sessions of `rows`, as sure as they are. Nobody is to be ended who may be
 /// innocent: because locks are not shown, because of several tables one may be
 /// named as a column is, or because rows of a table are not all of it.
-pub(super) fn blockers(rows: Vec<BlockerRow>, statement: &str) -> Vec<Blocker> {
+pub(super) fn blockers(rows: Vec<BlockerRow>, statement: &str, shows_locks: bool) -> Vec<Blocker> {
     let needs_all = needs_the_whole_table(statement);
     let locked: Vec<Option<String>> = rows.iter().map(|row| row.locked.clone()).collect();
     let is_one = locked.windows(2).all(|pair| pair[0] == pair[1]);
@@ -43,6 +43,7 @@ pub(super) fn blockers(rows: Vec<BlockerRow>, statement: &str) -> Vec<Blocker> {
         let certainty = match row.locked {
             Some(_) if is_one && needs_all => Certainty::Seen,
             Some(_) => Certainty::Likely,
+            None if shows_locks => Certainty::Likely,
             None => Certainty::Hidden(is_mariadb.then_some(SHOWS_LOCKS)),
         };
         let ended_by = row.connection.map(|id| format!("KILL {id}"));
@@ -161,7 +162,7 @@ mod tests {
         let mariadb = "11.8.1-MariaDB";
         let told = |locked: &[Option<&str>], statement: &str| {
             let rows = locked.iter().map(|locked| row(*locked, mariadb)).collect();
-            let told = blockers(rows, statement).remove(0);
+            let told = blockers(rows, statement, false).remove(0);
             (told.certainty, told.ended_by.is_some())
         };
         let alter = "ALTER TABLE a ADD COLUMN b int";
@@ -181,7 +182,9 @@ mod tests {
             told(&[None], alter),
             (Certainty::Hidden(Some(SHOWS_LOCKS)), false)
         );
-        let mysql = blockers(vec![row(None, "8.4.0")], alter).remove(0);
+        let shown = blockers(vec![row(None, mariadb)], alter, true).remove(0);
+        assert_eq!(shown.certainty, Certainty::Likely);
+        let mysql = blockers(vec![row(None, "8.4.0")], alter, false).remove(0);
         assert_eq!(mysql.certainty, Certainty::Hidden(None));
     }
 }
