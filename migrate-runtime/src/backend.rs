@@ -70,6 +70,12 @@ pub(crate) trait Backend {
         Vec::new()
     }
 
+    /// Looks from now on who blocks what runs on this connection, until it is
+    /// dropped; none where no second connection is to be had.
+    fn watch(&self) -> Option<Box<dyn Watch>> {
+        None
+    }
+
     /// Runs a migration, its history row and its journal row in one transaction.
     fn apply(&mut self, work: &Work<'_>) -> Result<Outcome, Stop>;
 
@@ -126,6 +132,12 @@ pub(crate) trait Backend {
 
     /// Whether `error` says that the lock is not ours.
     fn is_lock_lost(&self, error: &DatabaseError) -> bool;
+}
+
+/// Somebody who looks while a statement waits.
+pub(crate) trait Watch: std::fmt::Debug {
+    /// Who was in the way so far.
+    fn seen(&self) -> Vec<Blocker>;
 }
 
 /// A run, to the database.

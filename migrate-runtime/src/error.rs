@@ -224,13 +224,26 @@ impl Failure {
     }
 }
 
-/// A session that holds a lock which a migration needs.
+/// A session that holds a lock which a migration needs, or may hold one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blocker {
-    /// Who it is, what it holds and since when.
+    /// Who it is, what it holds and since when; of its query no value.
     pub session: String,
-    /// The statement that would end it.
+    /// The statement that would end it, where it is not likely an innocent's.
     pub ended_by: Option<String>,
+    /// How sure it is that it was in the way.
+    pub certainty: Certainty,
+}
+
+/// How sure it is that a session was in the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certainty {
+    /// The server said so.
+    Seen,
+    /// It holds a lock on something of that name, or is at work there.
+    Likely,
+    /// The server does not show its metadata locks; what would make it.
+    Hidden(Option<&'static str>),
 }
 
 /// What a stopped migration leaves behind.

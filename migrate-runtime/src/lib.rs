@@ -60,6 +60,8 @@ mod event;
 mod execute;
 mod interrupt;
 mod lock;
+#[cfg(any(feature = "mysql-backend", feature = "postgres"))]
+mod masked;
 mod migrator;
 mod open;
 mod quote;
@@ -74,8 +76,8 @@ pub use admin::{
 pub use backend::AttemptRow;
 pub use embedded::{EmbeddedError, EmbeddedMigration, Migrations};
 pub use error::{
-    Blocker, DatabaseError, DatabaseErrorKind, Error, ErrorCode, Failure, OpenError, OpenReason,
-    RefusedFile, Remains,
+    Blocker, Certainty, DatabaseError, DatabaseErrorKind, Error, ErrorCode, Failure, OpenError,
+    OpenReason, RefusedFile, Remains,
 };
 pub use event::{Event, Observer};
 pub use execute::{Done, Report};

@@ -101,8 +101,14 @@ impl Database {
                 };
                 let direct = url.clone();
                 let is_pooled = Box::new(move || client::postgres::is_pooled(&direct));
+                let second = url.clone();
+                let watcher = Box::new(move |application: &str| {
+                    let url = second.clone();
+                    let connect = move || client::postgres::connect(&url).ok();
+                    crate::backend::postgres::begin_watching(connect, application)
+                });
                 Box::new(crate::backend::postgres::Postgres::new(
-                    connection, names, is_pooled,
+                    connection, names, is_pooled, watcher,
                 ))
             }
             #[cfg(feature = "sqlite")]

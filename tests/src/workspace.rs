@@ -230,6 +230,22 @@ impl Run {
         self
     }
 
+    /// Expects none of the texts on standard error.
+    ///
+    /// # Panics
+    /// With all output otherwise.
+    #[track_caller]
+    pub fn never_says(self, texts: &[&str]) -> Self {
+        for text in texts {
+            assert!(
+                !self.stderr.contains(text),
+                "`{text}` is said in\n{}",
+                self.stderr
+            );
+        }
+        self
+    }
+
     /// Expects each text somewhere on standard output.
     ///
     /// # Panics

@@ -2,7 +2,7 @@
 //! who stood in the way, and how to go on.
 
 use migrate_core::Direction;
-use migrate_runtime::{DatabaseErrorKind, Failure, Remains};
+use migrate_runtime::{Certainty, DatabaseErrorKind, Failure, Remains};
 
 use super::remedy::before_again;
 use super::{Excerpt, Problem, Subject};
@@ -51,9 +51,14 @@ pub(super) fn problem(target: &Target, failure: &Failure, again: Option<&str>) -
         }
     }
     for blocker in &failure.blockers {
-        problem
-            .notes
-            .push(format!("in the way: {}", blocker.session));
+        let how = match blocker.certainty {
+            Certainty::Seen => "in the way",
+            Certainty::Likely => "may be in the way",
+            Certainty::Hidden(_) => {
+                "may be in the way (the server does not show its metadata locks)"
+            }
+        };
+        problem.notes.push(format!("{how}: {}", blocker.session));
     }
     let verb = match failure.direction {
         Direction::Up => "run",
@@ -121,6 +126,18 @@ pub(super) fn problem(target: &Target, failure: &Failure, again: Option<&str>) -
         problem.help.push(format!(
             "whose sessions those are decides whether they may be ended: {}",
             ends.join(", ")
+        ));
+    }
+    let shown_by = failure
+        .blockers
+        .iter()
+        .find_map(|blocker| match blocker.certainty {
+            Certainty::Hidden(shown_by) => shown_by,
+            Certainty::Seen | Certainty::Likely => None,
+        });
+    if let Some(statement) = shown_by {
+        problem.help.push(format!(
+            "`{statement}` makes the server show who holds what"
         ));
     }
     if failure.kind == DatabaseErrorKind::LockTimeout {

@@ -209,8 +209,23 @@ fn planned(label: &str, migration: &Ran<'_>, sql: &str) -> String {
         ..
     } = migration;
     let file = direction.file_name();
+    let name = legible(name);
     let head = format!("-- {label}: {name}/{file} ({number}/{total})");
-    format!("{FAINT}{head}{FAINT:#}\n{}\n", sql.trim_end())
+    // The journal's own escape sequences are shown, not obeyed.
+    let lines: Vec<String> = sql.trim_end().lines().map(visible).collect();
+    format!("{FAINT}{head}{FAINT:#}\n{}\n", lines.join("\n"))
+}
+
+/// A line of a file as it can be read, its tabs as they are.
+fn visible(line: &str) -> String {
+    let parts: Vec<_> = line.split('\t').map(legible).collect();
+    parts.join("\t")
+}
+
+/// A text below a line of a list, so that none of its own looks like one.
+fn below(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(visible).collect();
+    lines.join("\n        ")
 }
 
 fn finished(term: &Term, exit: Exit, targets: usize, did: Did, elapsed: Duration) {
@@ -293,17 +308,21 @@ fn attempted(attempt: &Attempted<'_>) -> String {
         .duration_us
         .and_then(|us| u64::try_from(us).ok())
         .map(|us| time(Duration::from_micros(us)));
-    let by = attempt.applied_by.unwrap_or("another tool");
+    let by = legible(attempt.applied_by.unwrap_or("another tool"));
     let why = attempt
         .why
-        .map(|why| format!("\n      why: {why}"))
+        .map(|why| format!("\n      why: {}", below(why)))
         .unwrap_or_default();
     let error = attempt
         .error
-        .map(|error| format!("\n      {BAD}{error}{BAD:#}"))
+        .map(|error| format!("\n      {BAD}{}{BAD:#}", below(error)))
         .unwrap_or_default();
     // A longer word moves the name, but not what stands behind it.
-    let what = format!("{:<4} {}", attempt.direction.unwrap_or("up"), attempt.name);
+    let what = format!(
+        "{:<4} {}",
+        attempt.direction.unwrap_or("up"),
+        legible(attempt.name)
+    );
     let NameWidth(width) = attempt.width;
     let what_width = width + 5;
     format!(
@@ -382,6 +401,55 @@ fn shown(path: &Path, here: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_forges_a_line_of_the_history() {
+        let text = attempted(&Attempted {
+            version: "1",
+            name: "1_a\n  2026",
+            direction: Some("up"),
+            state: "failed",
+            started_at: "2026-11-21 08:00:00.1",
+            duration_us: None,
+            tool: None,
+            applied_by: Some("me\u{1b}[2J"),
+            why: Some("so\n  2026-11-21 08:00:01  done    up   2_b"),
+            error: Some("no\u{202e}\r\x1b[A\nDETAIL: x"),
+            width: NameWidth(3),
+        });
+        let text = anstream::adapter::strip_str(&text).to_string();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 5, "{text}");
+        assert!(lines[0].ends_with("me\\u{1b}[2J"), "{text}");
+        assert!(lines[0].contains("1_a\\u{a}  2026"), "{text}");
+        assert_eq!(
+            lines[1..],
+            [
+                "      why: so",
+                "          2026-11-21 08:00:01  done    up   2_b",
+                "      no\\u{202e}\\u{d}\\u{1b}[A",
+                "        DETAIL: x"
+            ]
+        );
+    }
+
+    #[test]
+    fn sql_that_is_shown_before_it_runs_is_not_obeyed_by_the_terminal() {
+        let migration = Ran {
+            name: "1_a",
+            version: "1",
+            direction: Direction::Down,
+            number: 1,
+            total: 1,
+        };
+        let text = planned(
+            "shop",
+            &migration,
+            "DROP\tTABLE a;\r\n-- \u{1b}[2J\u{202e}\n",
+        );
+        let text = text.split_once('\n').expect("a head").1;
+        assert_eq!(text, "DROP\tTABLE a;\n-- \\u{1b}[2J\\u{202e}\n");
+    }
 
     #[test]
     fn durations_are_short() {

@@ -332,17 +332,19 @@ where
     }
 
     fn blockers(&mut self, statement: &str) -> Vec<Blocker> {
-        blockers::queries(statement)
-            .iter()
-            .find_map(|sql| {
-                let rows: Vec<blockers::BlockerRow> = self.rows(sql).ok()?;
-                let found: Vec<Blocker> = rows
-                    .into_iter()
-                    .filter_map(blockers::BlockerRow::blocker)
-                    .collect();
-                (!found.is_empty()).then_some(found)
-            })
-            .unwrap_or_default()
+        let mut shows_locks = false;
+        for (n, sql) in blockers::queries(statement).iter().enumerate() {
+            let Ok(rows) = self.rows(sql) else {
+                continue;
+            };
+            // The performance schema is also there where it is off.
+            shows_locks |= n == 0;
+            let found = blockers::blockers(rows, statement, shows_locks);
+            if !found.is_empty() {
+                return found;
+            }
+        }
+        Vec::new()
     }
 
     fn apply(&mut self, _: &Work<'_>) -> Result<Outcome, Stop> {

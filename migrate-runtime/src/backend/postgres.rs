@@ -14,6 +14,7 @@ mod setup;
 mod state;
 mod transaction;
 mod waiting;
+mod watch;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -30,9 +31,10 @@ use self::settle::TriedRow;
 pub(crate) use self::setup::SessionSetup;
 use self::state::telling;
 use self::transaction::migration_error;
+pub(crate) use self::watch::{Watcher, begin as begin_watching};
 use super::{
     AttemptRow, Backend, Begun, Cancellation, Claim, HistoryRow, Introduction, KeptTexts,
-    LockScope, Outcome, Pace, Recorded, Settled, StatementError, StepRow, Stop, Work,
+    LockScope, Outcome, Pace, Recorded, Settled, StatementError, StepRow, Stop, Watch, Work,
 };
 use crate::error::{Blocker, DatabaseError, DatabaseErrorKind};
 use crate::lock;
@@ -67,6 +69,7 @@ pub(crate) struct Postgres<C> {
     application: String,
     session_lock: bool,
     is_pooled: IsPooled,
+    watcher: Watcher,
     /// Whether it was asked, and there is none.
     is_direct: bool,
 }
@@ -75,7 +78,7 @@ impl<C> Postgres<C>
 where
     C: Connection<Backend = Pg> + LoadConnection,
 {
-    pub(crate) fn new(connection: C, names: Names, is_pooled: IsPooled) -> Self {
+    pub(crate) fn new(connection: C, names: Names, is_pooled: IsPooled, watcher: Watcher) -> Self {
         let store = Store::new(
             Dialect::Postgres,
             names.schema.as_deref(),
@@ -90,6 +93,7 @@ where
             store,
             session_lock: false,
             is_pooled,
+            watcher,
             is_direct: false,
         }
     }
@@ -272,6 +276,10 @@ where
 
     fn blockers(&mut self, statement: &str) -> Vec<Blocker> {
         self.who_blocks(statement)
+    }
+
+    fn watch(&self) -> Option<Box<dyn Watch>> {
+        (self.watcher)(&self.application)
     }
 
     fn apply(&mut self, work: &Work<'_>) -> Result<Outcome, Stop> {

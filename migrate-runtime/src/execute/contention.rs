@@ -7,8 +7,8 @@ use migrate_core::Step;
 
 use super::Run;
 use super::prepare::{Prepared, prepare};
-use crate::backend::Backend;
-use crate::error::{Blocker, DatabaseError, DatabaseErrorKind, Error, Remains};
+use crate::backend::{Backend, Watch};
+use crate::error::{Blocker, Certainty, DatabaseError, DatabaseErrorKind, Error, Remains};
 use crate::event::Event;
 
 const FIRST_LOCK_TIMEOUT: Duration = Duration::from_millis(200);
@@ -23,6 +23,7 @@ pub(super) struct Contention {
     pub(super) tries: u32,
     since: Option<Instant>,
     blockers: Vec<Blocker>,
+    watch: Option<Box<dyn Watch>>,
 }
 
 impl Contention {
@@ -40,10 +41,22 @@ impl Contention {
             self.since = Instant::now().checked_sub(waited);
         }
         if self.tries + LOOKS > limit {
-            let found = backend.blockers(statement);
-            if !found.is_empty() {
-                self.blockers = found;
-            }
+            let seen = self.watch.take().map(|watch| watch.seen());
+            let found = seen
+                .filter(|seen| !seen.is_empty())
+                .unwrap_or_else(|| backend.blockers(statement));
+            self.keep(found);
+        }
+        if self.tries < limit && self.tries + LOOKS >= limit {
+            self.watch = backend.watch();
+        }
+    }
+
+    /// Who was seen last; a guess is worth less than a sight.
+    fn keep(&mut self, found: Vec<Blocker>) {
+        let is_seen = |blocker: &Blocker| blocker.certainty == Certainty::Seen;
+        if found.iter().any(is_seen) || !found.is_empty() && !self.blockers.iter().any(is_seen) {
+            self.blockers = found;
         }
     }
 
@@ -124,6 +137,26 @@ impl Run<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_guess_does_not_replace_who_was_seen() {
+        let blocker = |session: &str, certainty| Blocker {
+            session: session.to_owned(),
+            ended_by: None,
+            certainty,
+        };
+        let mut contention = Contention::default();
+        for (session, certainty, kept) in [
+            ("a", Certainty::Likely, "a"),
+            ("b", Certainty::Seen, "b"),
+            ("c", Certainty::Likely, "b"),
+            ("d", Certainty::Seen, "d"),
+        ] {
+            contention.keep(vec![blocker(session, certainty)]);
+            contention.keep(Vec::new());
+            assert_eq!(contention.blockers[0].session, kept);
+        }
+    }
 
     #[test]
     fn tries_wait_longer_up_to_what_is_configured() {

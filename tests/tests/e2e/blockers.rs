@@ -78,9 +78,11 @@ fn so_it_is_on_mariadb() {
     let (shop, mut till, id) = busy(Engine::Mariadb, "ALTER TABLE busy ADD COLUMN a int;", false);
     shop.run(&["run"]).exits(1).says(&[
         "gave up after 2 tries in ",
-        &format!("in the way: connection {id}, "),
+        &format!(
+            "may be in the way (the server does not show its metadata locks): connection {id}, "
+        ),
         "in a transaction since ",
-        &format!("KILL {id}"),
+        "`INSTALL SONAME 'metadata_lock_info'` makes the server show who holds what",
     ]);
     let failed = shop.texts(
         "SELECT concat(state, ' ', error) AS text FROM __migrate_journal WHERE version = '2'",
@@ -92,6 +94,94 @@ fn so_it_is_on_mariadb() {
     till.execute("COMMIT");
     shop.run(&["run"]).ok();
     assert_eq!(shop.history(), ["1", "2"]);
+}
+
+#[test]
+fn on_mariadb_nobody_is_to_be_ended_on_a_guess_and_locked_tables_are_told_of() {
+    let (shop, mut till, _) = busy(Engine::Mariadb, "ALTER TABLE busy ADD COLUMN a int;", false);
+    till.execute("COMMIT; CREATE TABLE elsewhere (n int); BEGIN; INSERT INTO elsewhere VALUES (1)");
+    let mut locker = shop.connect();
+    let id = locker
+        .texts("SELECT concat(CONNECTION_ID(), '') AS text")
+        .concat();
+    locker.execute("LOCK TABLES busy READ");
+    shop.run(&["run"])
+        .exits(1)
+        .says(&[&format!("metadata locks): connection {id}, ")])
+        .never_says(&["KILL"]);
+    locker.execute("UNLOCK TABLES");
+    shop.run(&["run"]).ok();
+}
+
+#[test]
+fn on_postgres_a_table_of_a_columns_name_makes_nobody_a_blocker() {
+    for steps in [false, true] {
+        let up = "ALTER TABLE busy ADD COLUMN innocent int;";
+        let (shop, mut till, pid) = busy(Engine::Postgres, up, steps);
+        let mut other = shop.connect();
+        other.execute("CREATE TABLE innocent ()");
+        other.execute("SET application_name = 'bystander'; BEGIN; LOCK TABLE innocent");
+        shop.run(&["run"])
+            .exits(1)
+            .says(&[
+                &format!("in the way: pid {pid}, till, "),
+                &format!("SELECT pg_terminate_backend({pid})"),
+            ])
+            .never_says(&["bystander", "may be in the way"]);
+
+        // One try alone nobody has watched.
+        let manifest = shop.workspace.path("services/shop/Cargo.toml");
+        let text = std::fs::read_to_string(&manifest).expect("a manifest");
+        std::fs::write(&manifest, text.replace("lock-tries = 2", "lock-tries = 1"))
+            .expect("written");
+        shop.run(&["run"])
+            .exits(1)
+            .says(&[
+                &format!("may be in the way: pid {pid}, till, "),
+                "bystander",
+            ])
+            .never_says(&["pg_terminate_backend"]);
+        till.execute("COMMIT");
+        shop.run(&["run"]).ok();
+    }
+}
+
+#[test]
+fn of_the_query_of_whoever_is_in_the_way_no_value_is_told() {
+    for engine in [Engine::Postgres, Engine::Mariadb] {
+        let (shop, mut till, _) = busy(engine, "ALTER TABLE busy ADD COLUMN a int;", false);
+        till.execute("COMMIT");
+        let nap = match engine {
+            Engine::Mariadb => "SELECT SLEEP(60), 'hunter2', n FROM busy /* hunter2 */",
+            Engine::Postgres | Engine::Sqlite => {
+                "SELECT pg_sleep(60), 'hunter2', n FROM busy -- hunter2"
+            }
+        };
+        till.execute("INSERT INTO busy VALUES (1)");
+        let told = thread::scope(|scope| {
+            scope.spawn(|| till.try_execute(nap));
+            let (sql, end) = match engine {
+                Engine::Mariadb => (
+                    "SELECT concat(ID, '') AS text FROM information_schema.PROCESSLIST \
+                     WHERE INFO LIKE 'SELECT SLEEP(60)%' AND DB = DATABASE()",
+                    "KILL",
+                ),
+                Engine::Postgres | Engine::Sqlite => (
+                    "SELECT '(' || pid || ')' AS text FROM pg_stat_activity \
+                     WHERE query LIKE 'SELECT pg_sleep(60)%' AND datname = current_database()",
+                    "SELECT pg_terminate_backend",
+                ),
+            };
+            eventually("the application is at it", || !shop.texts(sql).is_empty());
+            let told = shop.run(&["run"]);
+            shop.connect()
+                .execute(&format!("{end} {}", shop.texts(sql).concat()));
+            told
+        });
+        told.exits(1)
+            .says(&["in the way", "its query: SELECT ", "(…), …, n FROM busy"])
+            .never_says(&["hunter2"]);
+    }
 }
 
 #[test]

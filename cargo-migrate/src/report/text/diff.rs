@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 
-use super::shown;
+use super::{shown, visible};
 use crate::problem::Diff;
 
 /// Lines of one diff; JSON has all of them.
@@ -35,14 +35,7 @@ pub(super) fn render(diff: &Diff, here: &Path) -> String {
 
 fn line(text: &str) -> String {
     // A file's own escape sequences are shown, not obeyed.
-    let shown: String = text
-        .chars()
-        .flat_map(|c| match c {
-            '\t' => vec![c],
-            c if c.is_control() => c.escape_default().collect(),
-            c => vec![c],
-        })
-        .collect();
+    let shown = visible(text);
     let style = match text.as_bytes().first() {
         Some(b'-') => GONE,
         Some(b'+') => NEW,
@@ -77,8 +70,8 @@ mod tests {
     #[test]
     fn escape_sequences_of_a_file_are_not_obeyed() {
         assert_eq!(
-            plain("@@ -1 +1 @@\n-a\n+\u{1b}[2Jb\tc\n"),
-            "--- as it was applied\n+++ a/up.sql\n@@ -1 +1 @@\n-a\n+\\u{1b}[2Jb\tc"
+            plain("@@ -1 +1 @@\n-a\n+\u{1b}[2Jb\tc\u{202e}\n"),
+            "--- as it was applied\n+++ a/up.sql\n@@ -1 +1 @@\n-a\n+\\u{1b}[2Jb\tc\\u{202e}"
         );
     }
 }

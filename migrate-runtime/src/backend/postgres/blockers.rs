@@ -1,6 +1,6 @@
 //! Who held the locks that a statement waited for in vain: looked up in pg_locks
-//! right after the timeout, by the relations that the statement names. The wait
-//! is over by then, so pg_blocking_pids has nothing to say any more.
+//! right after the timeout, by whatever the statement names, for want of somebody
+//! who saw it while it waited. A guess: a column's name may be a table's.
 
 use std::time::Duration;
 
@@ -12,18 +12,38 @@ use migrate_core::{Dialect, tokenize};
 
 use super::Postgres;
 use crate::backend::{Backend, StatementError};
-use crate::error::{Blocker, DatabaseErrorKind};
+use crate::error::{Blocker, Certainty, DatabaseErrorKind};
+use crate::masked;
 use crate::quote::literal;
 
 /// How many are named.
-const NAMED: usize = 5;
+pub(super) const NAMED: usize = 5;
+
+/// Since when a session of pg_stat_activity, `a`, has been at it.
+pub(super) const SINCE: &str = " || coalesce(', in a transaction since ' || to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'), '') \
+    || coalesce(', at its query since ' || to_char(a.query_start, 'HH24:MI:SS'), '')";
 
 #[derive(Debug, diesel::QueryableByName)]
-struct BlockerRow {
+pub(super) struct BlockerRow {
     #[diesel(sql_type = Text)]
     session: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    query: Option<String>,
+    /// Of a session that it would help to end.
     #[diesel(sql_type = Nullable<BigInt>)]
     pid: Option<i64>,
+}
+
+impl BlockerRow {
+    pub(super) fn blocker(self, certainty: Certainty) -> Blocker {
+        let query = self.query.as_deref();
+        Blocker {
+            ended_by: self
+                .pid
+                .map(|pid| format!("SELECT pg_terminate_backend({pid})")),
+            ..masked::blocker(&self.session, query, Dialect::Postgres, certainty)
+        }
+    }
 }
 
 /// What may be a relation in a statement: each name, and each two that a dot
@@ -86,8 +106,9 @@ impl<C> Postgres<C>
 where
     C: Connection<Backend = Pg> + LoadConnection,
 {
-    /// The sessions with locks on what `statement` names, the oldest
-    /// transaction first.
+    /// The sessions with locks on what `statement` may name, the oldest
+    /// transaction first. Of several relations one may be a column's namesake:
+    /// then nobody is to be ended.
     pub(super) fn who_blocks(&mut self, statement: &str) -> Vec<Blocker> {
         let text = |text: &str| literal(Dialect::Postgres, text);
         let list = |texts: &[&str]| {
@@ -107,12 +128,10 @@ where
             modes => format!(" AND l.mode NOT IN ({})", list(modes)),
         };
         let sql = format!(
-            "SELECT b.pid::bigint AS pid, concat_ws(', ', coalesce('pid ' || b.pid, 'a prepared transaction'), \
+            "SELECT CASE WHEN min(b.first) OVER () = max(b.last) OVER () THEN b.pid::bigint END AS pid, concat_ws(', ', coalesce('pid ' || b.pid, 'a prepared transaction'), \
              nullif(a.application_name, ''), 'user ' || a.usename, a.state) \
-             || ' holds ' || b.held || coalesce(', in a transaction since ' || to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'), '') \
-             || coalesce('; its query since ' || to_char(a.query_start, 'HH24:MI:SS') || ': ' \
-             || left(regexp_replace(nullif(a.query, ''), '\\s+', ' ', 'g'), 120), '') AS session \
-             FROM (SELECT l.pid, string_agg(DISTINCT l.mode || ' on ' || l.relation::regclass::text, ', ') AS held \
+             || ' holds ' || b.held{SINCE} AS session, left(a.query, 1024) AS query \
+             FROM (SELECT l.pid, min(l.relation::bigint) AS first, max(l.relation::bigint) AS last, string_agg(DISTINCT l.mode || ' on ' || l.relation::regclass::text, ', ') AS held \
              FROM pg_catalog.pg_locks l WHERE l.granted AND l.locktype = 'relation' \
              AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid(){harmless} \
              AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
@@ -129,13 +148,9 @@ where
         }
         let rows: Vec<BlockerRow> = self.rows(&sql).unwrap_or_default();
         self.rollback();
-        let rows = rows.into_iter().map(|row| Blocker {
-            session: row.session,
-            ended_by: row
-                .pid
-                .map(|pid| format!("SELECT pg_terminate_backend({pid})")),
-        });
-        rows.collect()
+        rows.into_iter()
+            .map(|row| row.blocker(Certainty::Likely))
+            .collect()
     }
 
     /// Whether a statement in autocommit has run into its lock timeout: it
