@@ -94,6 +94,31 @@ fn what_is_pending_is_applied_in_order_up_to_the_goal() {
 }
 
 #[test]
+fn a_version_that_neither_disk_nor_history_has_is_an_error() {
+    let (catalog, history) = (catalog(&ABC), applied(&ABC[..1]));
+    assert_eq!(
+        up(&catalog, &history, only("9")),
+        Err(PlanError::NotInCatalog(version("9")))
+    );
+    let plan = up(&catalog, &history, only("1")).unwrap();
+    assert!(plan.is_empty());
+    assert!(!up(&catalog, &history, only("2")).unwrap().is_empty());
+}
+
+#[test]
+fn everything_that_contradicts_is_told_at_once() {
+    let history = applied(&[("1", "x"), ("2", "b"), ("3", "y")]);
+    let told = up(&catalog(&ABC), &history, Up::Latest)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        told.contains("1_m") && told.contains("; ") && told.contains("3_m"),
+        "{told}"
+    );
+    assert!(!told.contains("2_m"), "{told}");
+}
+
+#[test]
 fn reverting_goes_from_the_newest_down() {
     let (catalog, history) = (catalog(&ABC), applied(&ABC));
     assert_eq!(
@@ -202,6 +227,7 @@ fn a_missing_migration_is_refused_but_a_newer_one_is_only_ahead() {
         plan(&old_build, &applied(&ABC), &goal, policy(ahead))
     };
     assert!(with(Ahead::Warn).unwrap().notes[0].is_warning());
+    assert!(!with(Ahead::Ok).unwrap().notes[0].is_warning());
     assert!(matches!(
         with(Ahead::Fail),
         Err(PlanError::Diverged(found)) if matches!(found[..], [Divergence::Ahead { count: 1, .. }])
