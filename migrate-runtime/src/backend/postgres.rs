@@ -138,10 +138,13 @@ where
     }
 
     fn cancellation(&self) -> Option<Arc<Cancellation>> {
-        // By name: through a pooler a process may be somebody else's by now.
+        // By name: through a pooler a process may be somebody else's by now. A
+        // file may change the name; the run's mark it does not know.
         let sql = format!(
-            "SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = {}",
-            literal(Dialect::Postgres, &self.application)
+            "SELECT pg_catalog.pg_cancel_backend(a.pid) FROM pg_catalog.pg_stat_activity a WHERE a.application_name = {} \
+             OR a.pid IN (SELECT l.pid FROM pg_catalog.pg_locks l WHERE {})",
+            literal(Dialect::Postgres, &self.application),
+            held::locks_of(self.mark())
         );
         Some(Arc::new(Cancellation {
             sql: OnceLock::from(sql),
@@ -255,8 +258,9 @@ where
         if self.session_lock {
             // On a connection that is gone the lock is gone, too.
             let _ = self.execute(&format!(
-                "SELECT pg_catalog.pg_advisory_unlock({})",
-                self.key()
+                "SELECT pg_catalog.pg_advisory_unlock({}), pg_catalog.pg_advisory_unlock({})",
+                self.key(),
+                self.mark()
             ));
             self.session_lock = false;
         }
