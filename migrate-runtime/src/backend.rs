@@ -296,7 +296,7 @@ pub(crate) enum StatementError {
         offset: Option<usize>,
     },
     /// The same, and a part of what it did stays: the rows of tables that have
-    /// no transactions.
+    /// no transactions, what a procedure has committed.
     Partial {
         error: DatabaseError,
         offset: Option<usize>,

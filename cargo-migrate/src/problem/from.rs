@@ -488,9 +488,13 @@ fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> P
             } else {
                 format!("statements {first}–{last} are")
             };
-            problem.notes.push(format!(
-                "rows that it had changed stay, in a table without transactions: {which} in doubt"
-            ));
+            let stays = match target.dialect {
+                Dialect::Postgres => "what it had committed before the error stays",
+                Dialect::MySql | Dialect::Sqlite => {
+                    "rows that it had changed stay, in a table without transactions"
+                }
+            };
+            problem.notes.push(format!("{stays}: {which} in doubt"));
             problem.help.push(format!(
                 "look what is there of statement {first}, then `cargo migrate resolve {} --step {first}{} --done` or `--retry`",
                 failure.version,

@@ -9,6 +9,7 @@ mod facts;
 mod held;
 mod index;
 mod probe;
+mod program;
 mod settle;
 mod setup;
 mod state;
