@@ -297,7 +297,7 @@ where
         if let Some(known) = self.ours(&error) {
             return known;
         }
-        if work.interrupt.is_asked() {
+        if work.interrupt.is_asked() || again::reaches_out(work.text) {
             return Err(migration_error(work, part, error));
         }
         let suspicion = self.suspicion(&error, work.lock_timeout, elapsed);
@@ -366,6 +366,10 @@ where
         })
     }
 
+    fn may_be_asked_again(&self, text: &str) -> bool {
+        !again::reaches_out(text)
+    }
+
     fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
         self.write_due(recorded.before)?;
         // The search path is the session's: the file may have set it.
@@ -392,6 +396,7 @@ where
         if error.kind != DatabaseErrorKind::Other
             || error.message.contains(LOCK_NOT_OURS)
             || recorded.interrupt.is_asked()
+            || again::reaches_out(recorded.statement)
         {
             return failed(error);
         }
