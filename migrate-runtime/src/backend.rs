@@ -98,6 +98,12 @@ pub(crate) trait Backend {
     /// writes that record it, provided the lock is ours.
     fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError>;
 
+    /// Whether what is rolled back has left nothing, so that a text which
+    /// failed may be run once more to learn of its error.
+    fn may_be_asked_again(&self, _text: &str) -> bool {
+        true
+    }
+
     /// Runs one statement by itself, in autocommit, once it is recorded as
     /// begun.
     fn run_alone(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError>;
@@ -308,7 +314,7 @@ pub(crate) enum StatementError {
         offset: Option<usize>,
     },
     /// The same, and a part of what it did stays: the rows of tables that have
-    /// no transactions.
+    /// no transactions, what a procedure has committed.
     Partial {
         error: DatabaseError,
         offset: Option<usize>,

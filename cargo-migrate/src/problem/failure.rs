@@ -1,7 +1,7 @@
 //! A statement that failed, as a problem: where, what remains of its migration,
 //! who stood in the way, and how to go on.
 
-use migrate_core::Direction;
+use migrate_core::{Dialect, Direction};
 use migrate_runtime::{Certainty, DatabaseErrorKind, Failure, Remains};
 
 use super::remedy::before_again;
@@ -107,9 +107,13 @@ pub(super) fn problem(target: &Target, failure: &Failure, again: Option<&str>) -
             } else {
                 format!("statements {first}–{last} are")
             };
-            problem.notes.push(format!(
-                "rows that it had changed stay, in a table without transactions: {which} in doubt"
-            ));
+            let stays = match target.dialect {
+                Dialect::Postgres => "what it had committed before the error stays",
+                Dialect::MySql | Dialect::Sqlite => {
+                    "rows that it had changed stay, in a table without transactions"
+                }
+            };
+            problem.notes.push(format!("{stays}: {which} in doubt"));
             problem.help.push(format!(
                 "look what is there of statement {first}, then `cargo migrate resolve {} --step {first}{} --done` or `--retry`",
                 failure.version,

@@ -9,6 +9,7 @@ mod facts;
 mod held;
 mod index;
 mod probe;
+mod program;
 mod settle;
 mod setup;
 mod state;
@@ -142,10 +143,13 @@ where
     }
 
     fn cancellation(&self) -> Option<Arc<Cancellation>> {
-        // By name: through a pooler a process may be somebody else's by now.
+        // By name: through a pooler a process may be somebody else's by now. A
+        // file may change the name; the run's mark it does not know.
         let sql = format!(
-            "SELECT pg_catalog.pg_cancel_backend(pid) FROM pg_catalog.pg_stat_activity WHERE application_name = {}",
-            literal(Dialect::Postgres, &self.application)
+            "SELECT pg_catalog.pg_cancel_backend(a.pid) FROM pg_catalog.pg_stat_activity a WHERE a.application_name = {} \
+             OR a.pid IN (SELECT l.pid FROM pg_catalog.pg_locks l WHERE {})",
+            literal(Dialect::Postgres, &self.application),
+            held::locks_of(self.mark())
         );
         Some(Arc::new(Cancellation {
             sql: OnceLock::from(sql),
@@ -259,8 +263,9 @@ where
         if self.session_lock {
             // On a connection that is gone the lock is gone, too.
             let _ = self.execute(&format!(
-                "SELECT pg_catalog.pg_advisory_unlock({})",
-                self.key()
+                "SELECT pg_catalog.pg_advisory_unlock({}), pg_catalog.pg_advisory_unlock({})",
+                self.key(),
+                self.mark()
             ));
             self.session_lock = false;
         }
@@ -300,7 +305,7 @@ where
         if let Some(known) = self.ours(&error) {
             return known;
         }
-        if work.interrupt.is_asked() {
+        if work.interrupt.is_asked() || again::reaches_out(work.text) {
             return Err(migration_error(work, part, error));
         }
         let suspicion = self.suspicion(&error, work.lock_timeout, elapsed);
@@ -369,6 +374,10 @@ where
         })
     }
 
+    fn may_be_asked_again(&self, text: &str) -> bool {
+        !again::reaches_out(text)
+    }
+
     fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
         self.write_due(recorded.before)?;
         // The search path is the session's: the file may have set it.
@@ -395,6 +404,7 @@ where
         if error.kind != DatabaseErrorKind::Other
             || error.message.contains(LOCK_NOT_OURS)
             || recorded.interrupt.is_asked()
+            || again::reaches_out(recorded.statement)
         {
             return failed(error);
         }

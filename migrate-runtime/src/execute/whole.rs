@@ -58,6 +58,7 @@ impl Run<'_> {
         slowly: Option<(usize, Pace)>,
     ) -> Result<Ended, Error> {
         let mut finished = Vec::new();
+        let mut repeatable = true;
         for (n, step) in plan.steps.iter().enumerate() {
             let (began, prepared) = self.start(plan, n)?;
             let pace = match slowly {
@@ -65,6 +66,7 @@ impl Run<'_> {
                 _ => Pace::Batch,
             };
             let mut work = prepared.work(step, self.options);
+            repeatable &= self.backend.may_be_asked_again(work.text);
             work.lock_timeout = lock_timeout(prepared.lock_timeout, tries);
             match self.backend.apply_in_run(&work, pace) {
                 Ok(Outcome::Done) => {
@@ -86,7 +88,7 @@ impl Run<'_> {
                         !work.lock_timeout.is_zero() && began.elapsed() >= work.lock_timeout;
                     let failure =
                         prepared.failed(step, statement, range, error, Remains::RunRolledBack);
-                    if self.options.interrupt.is_asked() {
+                    if self.options.interrupt.is_asked() || !repeatable {
                         return Err(failure);
                     }
                     return match (slowly, statement, may_have_waited) {

@@ -27,6 +27,7 @@ mod manners;
 mod mariadb;
 mod mysql_urls;
 mod oddities;
+mod partial;
 mod permissions;
 mod postgres;
 mod racing;

@@ -46,6 +46,26 @@ pub(super) fn holds_a_savepoint(block: &str) -> bool {
         .any(|statement| moves_a_savepoint(&block[statement.range.clone()]))
 }
 
+/// Whether a text may do something that no rollback takes back: by dblink, or
+/// by a program that COPY starts, also within a body or a string.
+pub(super) fn reaches_out(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    if text.contains("dblink") {
+        return true;
+    }
+    // Of a table with that name there is no quote behind it.
+    text.contains("copy")
+        && text.match_indices("program").any(|(at, word)| {
+            let before = text[..at].trim_end();
+            let behind = text[at + word.len()..].trim_start();
+            before.len() < at
+                && (before.ends_with("to") || before.ends_with("from"))
+                && ["'", "e'", "u&'", "$", "%"]
+                    .iter()
+                    .any(|quote| behind.starts_with(quote))
+        })
+}
+
 impl<C> Postgres<C>
 where
     C: Connection<Backend = Pg> + LoadConnection,
@@ -195,5 +215,31 @@ where
             });
         }
         Ok(Outcome::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_rollback_takes_back_is_told_from_tables_of_the_name() {
+        for (text, out) in [
+            ("SELECT dblink_exec('dbname=a', 'INSERT …')", true),
+            ("DO $$ BEGIN COPY t TO PROGRAM 'mail'; END $$", true),
+            (
+                "DO $$ BEGIN EXECUTE format('COPY t FROM\n Program %L', c); END $$",
+                true,
+            ),
+            ("COPY t TO PROGRAM $$mail$$", true),
+            ("COPY program FROM STDIN", false),
+            (
+                "-- copy\nINSERT INTO a SELECT * FROM program WHERE b = 'c'",
+                false,
+            ),
+            ("CREATE TABLE programs (name text)", false),
+        ] {
+            assert_eq!(reaches_out(text), out, "{text}");
+        }
     }
 }

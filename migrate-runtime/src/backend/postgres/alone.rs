@@ -9,7 +9,7 @@ use diesel::pg::Pg;
 
 use super::batch::Batch;
 use super::blockers::may_be_repeated;
-use super::{Postgres, index, settle};
+use super::{Postgres, index, program, settle};
 use crate::backend::{Backend, Outcome, Recorded, StatementError};
 
 impl<C> Postgres<C>
@@ -31,12 +31,13 @@ where
             recorded.longest_lock_timeout
         };
         let packet = format!(
-            "{}SET lock_timeout = {}; SET statement_timeout = {};\n{}",
+            "{}SET lock_timeout = {}; SET statement_timeout = {};\n{}{}",
             self.record(recorded),
             lock.as_millis(),
             recorded.statement_timeout.as_millis(),
             // What is due is recorded, whatever this says.
             settle::refuse(recorded.statement),
+            program::count(recorded.statement),
         );
         if let Err(error) = self.execute(&packet) {
             self.rollback();
@@ -63,7 +64,7 @@ where
         {
             return Ok(Outcome::LockTimeout { statement: None });
         }
-        Err(error)
+        Err(self.left_by(recorded.statement, error))
     }
 
     /// What is due, in a transaction of its own that looks for the lock.

@@ -37,6 +37,12 @@ pub(super) struct Facts {
     statement_timeout: String,
 }
 
+/// Drops a file's temporary tables, which would stand before the next file's
+/// own. Those that deferred constraints are still to be checked for stay: the
+/// file's COMMIT is to tell what is wrong with them.
+const DROP_TEMPORARY: &str =
+    "DO $$BEGIN DISCARD TEMP; EXCEPTION WHEN object_in_use THEN NULL; END$$;\n";
+
 /// Begins a transaction of ours.
 pub(super) const BEGIN_AS_FOUND: &str = "BEGIN ISOLATION LEVEL READ COMMITTED;\n";
 
@@ -326,7 +332,7 @@ impl Facts {
             SessionSetup::Once => String::new(),
         };
         format!(
-            "RESET SESSION AUTHORIZATION;\n{all}{}",
+            "RESET SESSION AUTHORIZATION;\n{all}{}{DROP_TEMPORARY}",
             self.set_back(Until::Reset)
         )
     }

@@ -47,6 +47,12 @@ where
         lock::key(&self.store.history)
     }
 
+    /// The key of a lock that only this run takes, beside the one that keeps
+    /// others out: whoever has it is the session to cancel.
+    pub(super) fn mark(&self) -> i64 {
+        lock::key(&self.application)
+    }
+
     /// Whether this session has the lock, as an SQL expression.
     fn is_held(&self) -> String {
         format!(
@@ -60,7 +66,11 @@ where
     pub(super) fn lock_or_raise(&self, then: &str) -> String {
         let key = self.key();
         let unless = format!("pg_catalog.pg_try_advisory_xact_lock({key})");
-        raise_unless(&unless, then)
+        let mark = format!(
+            "PERFORM pg_catalog.pg_try_advisory_xact_lock({}); ",
+            self.mark()
+        );
+        raise_unless(&unless, &(mark + then))
     }
 
     /// The same for a run that has the session's lock: looks whether it still
@@ -119,7 +129,8 @@ where
             Tried::SomebodyElses => return Err(pooled()),
             Tried::Got => self.session_lock = true,
         }
-        self.execute(&self.enter(Until::Reset, None))?;
+        let mark = format!("SELECT pg_catalog.pg_try_advisory_lock({});\n", self.mark());
+        self.execute(&(mark + &self.enter(Until::Reset, None)))?;
         Ok(Claim::Fresh)
     }
 }

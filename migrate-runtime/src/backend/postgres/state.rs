@@ -9,6 +9,7 @@ use diesel::connection::LoadConnection;
 use diesel::pg::Pg;
 use migrate_core::{Dialect, tokenize};
 
+use super::again::reaches_out;
 use super::{Postgres, transaction};
 use crate::backend::{Backend, Stop, Work};
 use crate::error::{CARRIES_STATE, DatabaseError, DatabaseErrorKind, ErrorCode};
@@ -151,7 +152,8 @@ where
             return Ok(());
         };
         // Nobody cancels it a second time.
-        if error.kind != DatabaseErrorKind::Other || interrupt.is_asked() {
+        if error.kind != DatabaseErrorKind::Other || interrupt.is_asked() || reaches_out(statement)
+        {
             return Err(error);
         }
         let again = format!(
