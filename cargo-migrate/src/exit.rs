@@ -85,6 +85,7 @@ impl Exit {
             | Error::LostWithSession { .. }
             | Error::LockLost
             | Error::Pooled
+            | Error::PooledOrNot(_)
             | Error::SingleTransaction(_)
             | Error::ReadOnlyServer
             | Error::ConnectionLost(_)
