@@ -496,7 +496,7 @@ fn failure_problem(target: &Target, failure: &Failure, again: Option<&str>) -> P
                 format!("statements {first}–{last} are")
             };
             problem.notes.push(format!(
-                "rows that it had changed stay, in a table without transactions: {which} in doubt"
+                "a part of what it did may stay, as a program has committed it or in tables without transactions: {which} in doubt"
             ));
             problem.help.push(format!(
                 "look what is there of statement {first}, then `cargo migrate resolve {} --step {first}{} --done` or `--retry`",
