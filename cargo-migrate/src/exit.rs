@@ -86,6 +86,7 @@ impl Exit {
             | Error::LockLost
             | Error::Pooled
             | Error::PooledByHand { .. }
+            | Error::PooledOrNot(_)
             | Error::SingleTransaction(_)
             | Error::ReadOnlyServer
             | Error::ConnectionLost(_)

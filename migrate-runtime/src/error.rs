@@ -57,6 +57,8 @@ pub enum DatabaseErrorKind {
     Canceled,
     /// A lock of the session's was wanted behind a pooler.
     Pooled,
+    /// The same, where nobody could tell whether there is a pooler.
+    PooledOrNot,
     /// Everything else, and what nobody has asked the code of.
     Other,
 }
@@ -348,6 +350,10 @@ pub enum Error {
         /// What cannot be done.
         doing: &'static str,
     },
+    /// The same, where it could not be found out: that takes a second
+    /// connection for a moment.
+    #[error("cannot find out whether a connection pooler is in between: {0}")]
+    PooledOrNot(DatabaseError),
     /// `--single-transaction` cannot be had.
     #[error("a single transaction is not possible: {0}")]
     SingleTransaction(String),
@@ -449,6 +455,7 @@ impl Error {
             | DatabaseErrorKind::StatementTimeout
             | DatabaseErrorKind::Canceled
             | DatabaseErrorKind::Pooled
+            | DatabaseErrorKind::PooledOrNot
             | DatabaseErrorKind::Other => Self::Database { doing, source },
         }
     }

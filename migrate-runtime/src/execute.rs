@@ -23,12 +23,16 @@ use self::contention::{Contention, lock_timeout};
 use self::prepare::{Prepared, prepare};
 use self::reconnect::Carried;
 use self::stored::{Sources, StoredDowns};
-use crate::backend::{Backend, Claim, Introduction, LockScope, Outcome, Stop};
+use crate::backend::{AttemptRow, Backend, Claim, Introduction, LockScope, Outcome, Stop};
 use crate::error::{DatabaseError, DatabaseErrorKind, Error, Remains};
 use crate::event::Event;
 use crate::lock::Wait;
 use crate::migrator::{Options, Scope};
 use crate::reading;
+
+/// For how long, within the wait for the lock, to try for the connection that
+/// finds out whether there is a pooler.
+const SECOND_CONNECTION: Duration = Duration::from_secs(10);
 
 /// What a run did.
 #[derive(Debug, Clone, Default)]
@@ -240,10 +244,20 @@ impl<'r> Run<'r> {
     }
 
     /// What nobody was shown is not run: another build may have applied it
-    /// since.
-    fn is_agreed(&self, step: &Step) -> Result<(), Error> {
+    /// since. What this run began itself, before it lost its connection, it
+    /// began with a text that was agreed to.
+    fn is_agreed(&mut self, step: &Step) -> Result<(), Error> {
         match (step.source, &self.options.agreed) {
             (StepSource::Journal { attempt }, Some(agreed)) if !agreed.contains(&attempt) => {
+                let attempts = self
+                    .backend
+                    .read_attempts(None)
+                    .map_err(Error::database("cannot read the journal"))?;
+                let run_id = &self.options.runner.run_id;
+                let is_ours = |row: &AttemptRow| row.id == attempt && &row.run_id == run_id;
+                if attempts.iter().any(is_ours) {
+                    return Ok(());
+                }
                 let missing = Divergence::Missing {
                     version: step.version.clone(),
                     name: step.name.clone(),
@@ -271,8 +285,21 @@ impl<'r> Run<'r> {
     }
 
     fn claimed(&mut self, scope: LockScope) -> Result<Claim, Error> {
-        let claimed = self.backend.claim(scope);
-        claimed.map_err(|source| self.stopped("cannot prepare the migration tables", source))
+        let mut wait = Wait::new(self.options.lock_wait.min(SECOND_CONNECTION));
+        loop {
+            let claimed = self.backend.claim(scope);
+            // Others who come and go may leave room for it.
+            if let Err(error) = &claimed
+                && error.kind == DatabaseErrorKind::PooledOrNot
+                && let Some(pause) = wait.next_pause()
+            {
+                self.options.interrupt.pause(pause);
+                self.heed_interrupt()?;
+                continue;
+            }
+            return claimed
+                .map_err(|source| self.stopped("cannot prepare the migration tables", source));
+        }
     }
 
     /// Why the database let us do no more: not being ours to write to, or to
@@ -442,6 +469,7 @@ fn stopped(backend: &dyn Backend, doing: &'static str, source: DatabaseError) ->
             Error::ReadOnlyServer
         }
         DatabaseErrorKind::Pooled => Error::Pooled,
+        DatabaseErrorKind::PooledOrNot => Error::PooledOrNot(source),
         _ => Error::database(doing)(source),
     }
 }

@@ -110,7 +110,7 @@ pub(super) fn problem(target: &Target, failure: &Failure, again: Option<&str>) -
             let stays = match target.dialect {
                 Dialect::Postgres => "what it had committed before the error stays",
                 Dialect::MySql | Dialect::Sqlite => {
-                    "rows that it had changed stay, in a table without transactions"
+                    "a part of what it did may stay, as a program has committed it or in tables without transactions"
                 }
             };
             problem.notes.push(format!("{stays}: {which} in doubt"));

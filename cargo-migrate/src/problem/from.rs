@@ -266,7 +266,9 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
         )),
         Error::LockHeld { .. } => problem.with_help("wait for the other runner, or give `--lock-wait` more time"),
         Error::StillAtWork { .. } => problem.with_help("wait for the other session, or end it"),
-        Error::LockLost => problem.with_help(format!("another runner took over; see `cargo migrate status{flag}`")),
+        Error::LockLost => problem.with_help(format!(
+            "the session is another one than took it (a pooler in between?), or something gave the lock back; `cargo migrate status{flag}` says what is applied"
+        )),
         Error::SingleTransaction(_) => problem.with_help("run without `--single-transaction`"),
         Error::ReadOnlyServer => match target.dialect {
             Dialect::Postgres => problem.with_help(PRIMARY).with_help(
@@ -283,6 +285,11 @@ fn run_problem(target: &Target, error: &Error, again: Option<&str>) -> Problem {
         Error::PooledByHand { .. } => problem
             .with_note("nothing was changed")
             .with_help(pooled_help(target)),
+        Error::PooledOrNot(_) => Problem { title: one_line(&problem.title), ..problem }
+            .with_note("nothing was sent")
+            .with_help(
+                "migrations outside a transaction need a second connection for a moment: leave room for it (the role's CONNECTION LIMIT, the server's max_connections, a pooler's max_client_conn)",
+            ),
         Error::LostAgain { .. } => lost_again(error, &run),
         Error::ConnectionLost(_) | Error::LentConnectionLost(_) | Error::NotReconnected { .. } => {
             let problem = Problem { title: one_line(&problem.title), ..problem };

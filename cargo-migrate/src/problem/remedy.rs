@@ -20,6 +20,7 @@ pub(super) fn before_again(dialect: Dialect, failure: &Failure) -> &'static str 
         | DatabaseErrorKind::Closed
         | DatabaseErrorKind::ReadOnly
         | DatabaseErrorKind::Pooled
+        | DatabaseErrorKind::PooledOrNot
         | DatabaseErrorKind::Other => {
             if dialect == Dialect::Sqlite && sqlite_may_not(&failure.message) {
                 "grant the right that is missing"

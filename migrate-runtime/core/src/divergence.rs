@@ -88,7 +88,7 @@ pub enum Divergence {
     },
     /// Outside a transaction, the runner went away during a statement.
     #[error(
-        "migration {name} ({direction}): statement {statement} of {total} is in doubt: its runner went away while it ran"
+        "migration {name} ({direction}): statement {statement} of {total} is in doubt: it was begun, and its end is not recorded"
     )]
     InDoubt {
         /// Its version.

@@ -122,7 +122,7 @@ pub enum AttemptState {
     Failed,
     /// The runner went away between two statements, or is still running.
     Running,
-    /// The runner went away while statement n (from 1) ran: whether it took
+    /// Statement n (from 1) was begun, and its end is not recorded: whether it took
     /// effect is not known.
     InDoubt {
         /// The statement, from 1.

@@ -40,8 +40,8 @@ pub use plan::{
 };
 pub use selector::{Selector, SelectorError, find};
 pub use split::{
-    Lexeme, Lost, SplitError, Statement, StatementKind, Unterminated, assigns_variables, lexemes,
-    replay, split, under_settings,
+    Lexeme, Lost, SplitError, Statement, StatementKind, TemporaryTable, Unterminated,
+    assigns_variables, lexemes, replay, split, temporary_tables, under_settings,
 };
 pub use state::{Entry, State, inspect};
 pub use text::{TextError, decode};

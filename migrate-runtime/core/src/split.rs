@@ -20,7 +20,7 @@ pub(crate) use kind::outside_transaction;
 pub(crate) use phrase::Opening;
 pub use phrase::{Lexeme, lexemes, under_settings};
 pub(crate) use place_cursor::PlaceCursor;
-pub use replay::{Lost, assigns_variables, replay};
+pub use replay::{Lost, TemporaryTable, assigns_variables, replay, temporary_tables};
 
 /// One statement of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -280,7 +280,8 @@ where
     }
 
     fn read_texts(&mut self, attempts: &[i64]) -> Result<Vec<KeptTexts>, DatabaseError> {
-        self.rows(&self.store.select_texts(attempts))
+        let sql = self.store.select_texts(attempts);
+        self.rows(&sql).map_err(|error| self.unless_closed(error))
     }
 
     fn begin_attempt(&mut self, attempt: &Attempt<'_>) -> Result<Begun, DatabaseError> {

@@ -57,8 +57,8 @@ pub(crate) struct Names {
     pub(crate) setup: SessionSetup,
 }
 
-/// Whether a pooler stands between us and the server.
-pub(crate) type IsPooled = Box<dyn Fn() -> bool>;
+/// Whether a pooler stands between us and the server, or why nobody can tell.
+pub(crate) type IsPooled = Box<dyn Fn() -> Result<bool, String>>;
 
 /// A PostgreSQL connection at work.
 pub(crate) struct Postgres<C> {

@@ -1,6 +1,7 @@
 //! SQLite: a lock file of the operating system beside the database for the
 //! whole run, BEGIN IMMEDIATE for each migration, and the history row first.
 
+mod left;
 mod offset;
 mod sentinel;
 mod settings;
@@ -44,8 +45,12 @@ pub(crate) struct Sqlite<C> {
     settings: Vec<settings::Found>,
     /// The databases that were attached then.
     attached: Vec<String>,
+    /// What was temporary then.
+    temporary: Vec<String>,
     /// Whether a file may have set something since.
     touched: bool,
+    /// Whether it may have made something temporary.
+    left_temporary: bool,
 }
 
 /// How to open a file that is not there yet: SQLite creates it on opening, and
@@ -89,7 +94,9 @@ where
             applied_by: String::new(),
             settings: Vec::new(),
             attached: Vec::new(),
+            temporary: Vec::new(),
             touched: false,
+            left_temporary: false,
         }
     }
 
@@ -204,6 +211,7 @@ where
         }
         self.settings = self.rows(&settings::query()).unwrap_or_default();
         self.attached = self.databases()?;
+        self.temporary = self.names(settings::TEMPORARY)?;
         Ok(())
     }
 
@@ -217,7 +225,11 @@ where
 
     /// The databases that are attached, by name.
     fn databases(&mut self) -> Result<Vec<String>, DatabaseError> {
-        let rows: Vec<NameRow> = self.rows("SELECT name FROM pragma_database_list")?;
+        self.names("SELECT name FROM pragma_database_list")
+    }
+
+    fn names(&mut self, sql: &str) -> Result<Vec<String>, DatabaseError> {
+        let rows: Vec<NameRow> = self.rows(sql)?;
         Ok(rows.into_iter().map(|row| row.name).collect())
     }
 
@@ -225,7 +237,7 @@ where
         let _heeding = cancel::heed(work.interrupt);
         for (n, statement) in work.script.statements.iter().enumerate() {
             let text = &work.text[statement.range.clone()];
-            self.touched |= settings::are_touched_by(text);
+            self.notice(text);
             // One that is short does not ask by itself.
             let ran = if work.interrupt.is_asked() {
                 Err(DatabaseError::interrupted())
@@ -267,6 +279,7 @@ where
         }
         self.statements(work)?;
         self.put_back();
+        self.drop_temporary().map_err(Stop::Database)?;
         self.execute(&self.record_last(work, began))
             .map_err(Stop::Database)?;
         match self.execute("COMMIT") {
@@ -400,6 +413,7 @@ where
         }
         self.statements(work)?;
         self.put_back();
+        self.drop_temporary().map_err(Stop::Database)?;
         self.execute(&self.record_last(work, began))
             .map(|()| Outcome::Done)
             .map_err(Stop::Database)
@@ -417,23 +431,17 @@ where
     }
 
     fn write(&mut self, sql: &str) -> Result<(), DatabaseError> {
+        let held = self.lift()?;
         self.execute(&format!("BEGIN IMMEDIATE;\n{sql}COMMIT"))
-            .inspect_err(|_| self.rollback())
+            .inspect_err(|_| self.rollback())?;
+        self.hold(held)
     }
 
     fn run_recorded(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
         self.write_due(recorded.before)?;
-        self.execute("BEGIN IMMEDIATE")?;
-        let ran = self
-            .run_heeding(recorded)
-            .and_then(|()| Ok(self.execute(&format!("{}COMMIT", recorded.after))?));
-        match ran {
-            Ok(()) => Ok(Outcome::Done),
-            Err(error) => {
-                self.rollback();
-                Err(error)
-            }
-        }
+        self.run_in_transaction(recorded)
+            .inspect_err(|_| self.rollback())?;
+        Ok(Outcome::Done)
     }
 
     fn run_alone(&mut self, recorded: &Recorded<'_>) -> Result<Outcome, StatementError> {
@@ -443,7 +451,7 @@ where
     }
 
     fn run_unrecorded(&mut self, statement: &str) -> Result<(), StatementError> {
-        self.touched |= settings::are_touched_by(statement);
+        self.notice(statement);
         self.execute(statement).map_err(|error| {
             // A block with a BEGIN of its own is open still.
             self.rollback();
@@ -467,6 +475,7 @@ where
 
     fn reset_session(&mut self) -> Result<(), DatabaseError> {
         self.put_back();
+        self.drop_temporary()?;
         for name in self.databases()? {
             if !self.attached.contains(&name) && name != "temp" {
                 let name = identifier(Dialect::Sqlite, &name);

@@ -39,8 +39,12 @@ pub(crate) fn connect(url: &DatabaseUrl) -> Result<PgConnection, OpenError> {
 /// the first leaves a lock with a stranger, for as long as the pooler lives; to
 /// take the first for the second costs a URL without the pooler. So all of them
 /// are poolers.
-pub(crate) fn is_pooled(url: &DatabaseUrl) -> bool {
-    libpq::is_pooled(as_client(url).expose()).unwrap_or_default()
+///
+/// # Errors
+/// In the client's words, redacted, where there is no connection to ask by:
+/// that says nothing of the one at work.
+pub(crate) fn is_pooled(url: &DatabaseUrl) -> Result<bool, String> {
+    libpq::is_pooled(as_client(url).expose()).map_err(|message| redact(&message, &url.secrets()))
 }
 
 /// Why there is no connection. The server's words are in its language, so they

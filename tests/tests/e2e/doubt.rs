@@ -47,6 +47,16 @@ fn attempt(link: &mut Link, sql: &str) -> Result<(), String> {
 /// Kills the runner and its backend while its statement that begins with
 /// `statement` waits for what `gate` holds, and opens the gate.
 fn killed_while_it_runs(shop: &Shop, statement: &str, gate: &str) {
+    killed_once(shop, statement, gate, |_| true);
+}
+
+/// The same once the statement has got so far: it may wait for others before.
+fn killed_once(
+    shop: &Shop,
+    statement: &str,
+    gate: &str,
+    mut is_so_far: impl FnMut(&mut Link) -> bool,
+) {
     let (mut holder, mut watch) = (shop.connect(), shop.connect());
     holder.execute(&format!("BEGIN; {gate}"));
     let mut child = shop.start(&["run"]);
@@ -57,7 +67,9 @@ fn killed_while_it_runs(shop: &Shop, statement: &str, gate: &str) {
         )
     };
     let waiting = waits("pid::text");
-    eventually("the statement waits", || !watch.texts(&waiting).is_empty());
+    eventually("the statement waits", || {
+        !watch.texts(&waiting).is_empty() && is_so_far(&mut watch)
+    });
     child.kill().expect("killed");
     child.wait().expect("gone");
     watch.texts(&waits("pg_terminate_backend(pid)::text"));
@@ -144,7 +156,7 @@ fn what_a_killed_statement_has_left_is_brought_to_its_end() {
             &format!("{statement};\nINSERT INTO marks VALUES (9, 'z', 9);\n"),
             "SELECT 1;",
         );
-        killed_while_it_runs(&shop, statement, gate);
+        killed_once(&shop, statement, gate, |watch| watch.texts(remains) == left);
         assert_eq!(shop.texts(remains), left, "{statement}");
         assert_eq!(shop.state("2_b"), "in-doubt", "{statement}");
         shop.run(&["run"]).ok();

@@ -104,6 +104,14 @@ $ cargo migrate run  # exits 4
 2|   |
 2|   = note: nothing was run
 2|   = help: put statement 1 back as it was; only what has not run yet may change before it is resumed
+2| --- as it was applied
+2| +++ services/cart/migrations/2026-01-02-000000_second/up.sql
+2|   [WHO] -1,3 +1,3 [WHO]
+2| -CREATE TABLE one (id INTEGER);
+2| -CREATE TABLE two (id INTEGER, id INTEGER);
+2| +CREATE TABLE uno (id INTEGER);
+2| +CREATE TABLE two (id INTEGER, di INTEGER);
+2|  CREATE TABLE three (id INTEGER);
 2|     Finished 1 target: no migration completed in [TIME] (exit 4)
 $ cargo migrate run
 2|      Applied cart 2026-01-02-000000_second in [TIME]

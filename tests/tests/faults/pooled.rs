@@ -25,6 +25,10 @@ struct Pooler {
 
 impl Pooler {
     fn start() -> Self {
+        Self::with_room_for(200)
+    }
+
+    fn with_room_for(clients: usize) -> Self {
         let home = Home::create(&["postgres", "nobody"]);
         let (user, password, server) = parts(postgres_url());
         let (host, server_port) = server.split_once(':').expect("a port");
@@ -36,7 +40,7 @@ impl Pooler {
                 "[databases]\n* = host={host} port={server_port}\n[pgbouncer]\n\
                  listen_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
                  auth_type = scram-sha-256\nauth_file = {}\n\
-                 pool_mode = transaction\ndefault_pool_size = {POOL}\nmax_client_conn = 200\n",
+                 pool_mode = transaction\ndefault_pool_size = {POOL}\nmax_client_conn = {clients}\n",
                 users.display()
             ),
         );
@@ -169,4 +173,33 @@ fn what_needs_a_session_of_its_own_is_refused_behind_a_pooler() {
     );
     shop.workspace.finish(pooler.command(&shop, &["run"])).ok();
     tally.finish("refusals", scaled(8));
+}
+
+#[test]
+fn a_pooler_without_room_for_a_second_connection_is_not_taken_for_none() {
+    let pooler = Pooler::with_room_for(1);
+    let mut tally = Tally::new(3, "PostgreSQL behind a full pgbouncer");
+    let shop = Shop::new(Engine::Postgres);
+    shop.migration("1_a", "CREATE TABLE a (id INTEGER);", "DROP TABLE a;");
+    shop.run(&["run"]).ok();
+    let before = shop.schema();
+    shop.steps("2_b", "VACUUM a;\nVACUUM a;", "SELECT 1;");
+    for wait in ["0s", "1s"] {
+        shop.workspace
+            .finish(pooler.command(&shop, &["run", "--lock-wait", wait]))
+            .exits(1)
+            .says(&[
+                "cannot find out whether a connection pooler is in between",
+                "nothing was sent",
+                "max_client_conn",
+            ]);
+        nothing_is_left(&shop);
+        assert_eq!(
+            (shop.schema(), shop.history()),
+            (before.clone(), vec!["1".to_owned()])
+        );
+        tally.add("refusals");
+    }
+    shop.run(&["run"]).ok();
+    tally.finish("refusals", 2);
 }

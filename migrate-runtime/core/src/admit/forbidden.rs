@@ -1,7 +1,7 @@
 //! Statements that break the way in which we run migrations: they talk to the
 //! client, drop the lock, or can't run in a transaction.
 
-use crate::split::{Opening, copies_with, lexemes, outside_transaction};
+use crate::split::{Opening, copies_with, lexemes, outside_transaction, temporary_tables};
 use crate::{Dialect, RefusalKind, TokenKind};
 
 /// Why the statement is refused in any mode, if it is.
@@ -98,6 +98,19 @@ fn mysql(statement: &str, opening: &Opening<'_>) -> Option<RefusalKind> {
     if opening.starts("LOAD DATA|XML [LOW_PRIORITY|CONCURRENT] LOCAL") {
         return Some(RefusalKind::LoadDataLocal);
     }
+    // Also behind its database's name the temporary one is meant.
+    let hides = |name: &String| {
+        let name = name.to_ascii_lowercase();
+        name == "__diesel_schema_migrations" || name.starts_with("__migrate_")
+    };
+    if contains_temporary(statement)
+        && let Some(name) = temporary_tables(statement)
+            .into_iter()
+            .map(|table| table.name)
+            .find(hides)
+    {
+        return Some(RefusalKind::HidesOurs { name });
+    }
     if !opening.starts("CREATE|ALTER|DROP|GRANT|REVOKE") {
         return call(
             statement,
@@ -106,6 +119,12 @@ fn mysql(statement: &str, opening: &Opening<'_>) -> Option<RefusalKind> {
         );
     }
     None
+}
+
+/// Most statements do not say so, and are not looked at more closely.
+fn contains_temporary(statement: &str) -> bool {
+    let mut words = statement.as_bytes().windows(b"temporary".len());
+    words.any(|word| word.eq_ignore_ascii_case(b"temporary"))
 }
 
 /// FLUSH TABLES … WITH READ LOCK, or FOR EXPORT.

@@ -104,6 +104,12 @@ pub enum RefusalKind {
         /// Its name.
         function: &'static str,
     },
+    /// A temporary table that would hide one of ours on MySQL.
+    #[error("a temporary table `{name}` would hide the migration's own")]
+    HidesOurs {
+        /// Its name.
+        name: String,
+    },
     /// A statement that locks tables on MySQL.
     #[error("`{words}` would lock the migration's own tables out")]
     LockTables {
@@ -172,6 +178,7 @@ impl RefusalKind {
                 "remove it: the lock is released when the migrations are done; for a lock of your own use one that \
                  ends with the transaction"
             }
+            Self::HidesOurs { .. } => "give it another name",
             Self::LockTables { .. } => {
                 "remove it and its UNLOCK TABLES: the migration lock already keeps other migrations out; mysqldump \
                  omits both with --skip-add-locks"

@@ -497,3 +497,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_temporary_table_that_hides_ours_is_refused_on_mysql_alone() {
+    for hides in [
+        "CREATE TEMPORARY TABLE __migrate_journal (id INT)",
+        "create or replace temporary table if not exists shop.`__Diesel_schema_migrations` (n INT)",
+        "CREATE PROCEDURE p() BEGIN CREATE TEMPORARY TABLE __migrate_steps (n INT); END",
+        "EXECUTE IMMEDIATE 'CREATE TEMPORARY TABLE __migrate_steps (n INT)'",
+    ] {
+        let refused = Script::admit(hides, Dialect::MySql, RunMode::Steps).unwrap_err();
+        assert!(
+            matches!(refused[0].kind, RefusalKind::HidesOurs { .. }),
+            "{hides}: {refused:?}"
+        );
+    }
+    for fine in [
+        "CREATE TEMPORARY TABLE mine (id INT)",
+        "INSERT INTO texts VALUES ('CREATE TEMPORARY TABLE __migrate_journal (n INT)')",
+    ] {
+        assert!(
+            Script::admit(fine, Dialect::MySql, RunMode::Steps).is_ok(),
+            "{fine}"
+        );
+    }
+    let elsewhere = "CREATE TEMPORARY TABLE __migrate_journal (id INT)";
+    for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+        assert!(Script::admit(elsewhere, dialect, RunMode::Transaction).is_ok());
+    }
+}

@@ -12,6 +12,7 @@ use super::phrase::{Lexeme, Opening, lexemes};
 use super::split;
 use crate::{Dialect, TokenKind};
 use finished::Session;
+pub use temporary::{TemporaryTable, temporary_tables};
 pub use variables::assigns_variables;
 
 /// What the rest of a file needs and cannot have: it ended with the session

@@ -30,6 +30,9 @@ const ROWS_STAY: i64 = 1196;
 /// ER_QUERY_INTERRUPTED, by whoever was asked to stop us.
 const INTERRUPTED: i64 = 1317;
 
+/// ER_DUP_ENTRY.
+const THERE_ALREADY: i64 = 1062;
+
 /// The writes behind a statement.
 #[derive(Clone, Copy)]
 pub(super) enum After<'a> {
@@ -97,6 +100,7 @@ where
         // word shows what the one before it has left.
         let behind = -1 - i64::try_from(lock::random() >> 2).unwrap_or_default();
         let ours = format!("SET @cargo_migrate_in_statement = {behind};");
+        let writes_due = due;
         let due = transaction(due);
         let (before, end) = match after {
             After::With(writes, _) => ("START TRANSACTION;\n", format!("{ours}\n{writes}COMMIT")),
@@ -153,6 +157,7 @@ where
                     return Ok(self.write(writes).map(|()| Outcome::Done)?);
                 }
                 Some(at) if at <= 0 => {
+                    self.make_up(writes_due)?;
                     return Err(StatementError::Statement {
                         error,
                         offset: None,
@@ -186,6 +191,18 @@ where
             Ok(Outcome::LockTimeout { statement: None })
         } else {
             Err(StatementError::Statement { error, offset })
+        }
+    }
+
+    /// Writes what was due, of which nobody knows whether it was reached: it is
+    /// one transaction, so that a row of it that is there says all of it is.
+    fn make_up(&mut self, due: &str) -> Result<(), DatabaseError> {
+        if due.is_empty() {
+            return Ok(());
+        }
+        match self.write(due) {
+            Err(error) if error.code != Some(ErrorCode::Number(THERE_ALREADY)) => Err(error),
+            Ok(()) | Err(_) => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use diesel::sql_types::{BigInt, Nullable, Text};
-use migrate_core::{Dialect, Lexeme, lexemes};
+use migrate_core::{Dialect, Lexeme, TemporaryTable, lexemes, temporary_tables};
 
 use super::settings::{self, Setting};
 use crate::backend::Recorded;
@@ -56,6 +56,10 @@ pub(super) struct Session {
     touched: bool,
     /// Those that it has, beside the ones that are always put back.
     changed: Vec<Setting>,
+    /// What it may have created that is temporary.
+    temporary: Vec<TemporaryTable>,
+    /// The database that it works in, where it has said so.
+    used: Option<String>,
     /// Whether one has done so that is at its end.
     stale: bool,
     /// The role that came with the connection; empty for none.
@@ -149,6 +153,8 @@ impl Session {
             largest_packet: usize::try_from(row.largest_packet).unwrap_or(usize::MAX),
             touched: false,
             changed: Vec::new(),
+            temporary: Vec::new(),
+            used: None,
             stale: false,
             role: row
                 .role
@@ -173,6 +179,7 @@ impl Session {
             .is_some_and(|first| SET_NOTHING.split('|').any(|word| first.is(word)));
         self.touched |= !leaves_it;
         self.role_set |= lexemes.len() > 1 && lexemes[0].is("SET") && lexemes[1].is("ROLE");
+        self.notice_temporary(statement, &lexemes);
         let mut noted = Vec::new();
         for setting in settings::changed_by(&lexemes) {
             if PUT_BACK.contains(&&*setting.name) || self.changed.contains(&setting) {
@@ -187,8 +194,53 @@ impl Session {
         format!("SET {};\n", noted.join(", "))
     }
 
+    /// Remembers what is temporary, to be dropped after the file: a table of the
+    /// next one's of the same name would be hidden by it.
+    fn notice_temporary(&mut self, statement: &str, lexemes: &[Lexeme<'_>]) {
+        if let [first, database, ..] = lexemes
+            && first.is("USE")
+        {
+            let name = database.text.trim_matches('`').replace("``", "`");
+            self.used = Some(name);
+        }
+        let mut words = statement.as_bytes().windows(b"temporary".len());
+        let creates = words.any(|word| word.eq_ignore_ascii_case(b"temporary"));
+        if !creates && self.temporary.is_empty() {
+            return;
+        }
+        self.touched = true;
+        let found = temporary_tables(statement)
+            .into_iter()
+            .map(|table| TemporaryTable {
+                database: table.database.or_else(|| self.used.clone()),
+                ..table
+            });
+        for table in found {
+            if !self.temporary.contains(&table) {
+                self.temporary.push(table);
+            }
+        }
+    }
+
+    /// Drops it; what is not temporary by now is not touched.
+    fn drop_temporary(&mut self) -> String {
+        let name = |table: &TemporaryTable| {
+            let database = table.database.as_ref().unwrap_or(&self.database);
+            let [database, name] =
+                [database, &table.name].map(|name| identifier(Dialect::MySql, name));
+            format!("{database}.{name}")
+        };
+        let names: Vec<String> = self.temporary.iter().map(name).collect();
+        self.temporary.clear();
+        if names.is_empty() {
+            return String::new();
+        }
+        format!("DROP TEMPORARY TABLE IF EXISTS {};\n", names.join(", "))
+    }
+
     /// A file has come to its end.
     pub(super) fn leave_file(&mut self) {
+        self.used = None;
         if std::mem::take(&mut self.touched) {
             self.stale = true;
             self.timeouts = None;
@@ -221,6 +273,7 @@ impl Session {
         let mut back = String::new();
         if stale {
             back = format!("USE {};\n", identifier(Dialect::MySql, &self.database));
+            back += &self.drop_temporary();
         }
         if stale && std::mem::take(&mut self.role_set) {
             let role = match self.role.as_str() {

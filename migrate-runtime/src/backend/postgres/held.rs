@@ -119,7 +119,12 @@ where
             ..DatabaseError::other("there is a connection pooler before the server".to_owned())
         };
         if !self.is_direct {
-            if (self.is_pooled)() {
+            // Not to know is no reason to take it for direct.
+            let is_pooled = (self.is_pooled)().map_err(|message| DatabaseError {
+                kind: DatabaseErrorKind::PooledOrNot,
+                ..DatabaseError::other(message)
+            })?;
+            if is_pooled {
                 return Err(pooled());
             }
             self.is_direct = true;

@@ -23,8 +23,9 @@ const BEFORE: &str = "cargo_migrate.before";
 /// What removes leftovers waits without stopping anybody, as what left them did.
 const PATIENT: &str = "SET lock_timeout = 0; SET statement_timeout = 0";
 
-/// As much of a statement as pg_stat_activity shows for certain.
-const SHOWN: usize = 200;
+/// As much of a statement as pg_stat_activity shows for certain: its
+/// `track_activity_query_size` is 100 at least.
+const SHOWN: usize = 99;
 
 /// An attempt that begins, with what failed tries have kept.
 #[derive(Debug, diesel::QueryableByName)]

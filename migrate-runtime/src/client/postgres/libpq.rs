@@ -25,27 +25,44 @@ pub(super) fn answers(url: &str) -> bool {
 
 /// Whether something between us and the server gives out its sessions: the
 /// process of which a new connection was told at its start is then another one
-/// than the process that answers it. Nothing where the server is not reached,
-/// or does not tell.
-pub(super) fn is_pooled(url: &str) -> Option<bool> {
+/// than the process that answers it.
+///
+/// # Errors
+/// In the client's words, where the server is not reached or does not tell.
+pub(super) fn is_pooled(url: &str) -> Result<bool, String> {
     let connection = Connected::to(url)?;
     // SAFETY: the connection is open, and this reads one of its fields.
     let told = unsafe { pq_sys::PQbackendPID(connection.0.as_ptr()) };
-    let answers = connection.number(c"SELECT pg_catalog.pg_backend_pid()")?;
-    Some(told != answers)
+    let answers = connection.number(c"SELECT pg_catalog.pg_backend_pid()");
+    answers
+        .map(|answers| told != answers)
+        .ok_or_else(|| connection.message())
 }
 
 /// A connection, closed on drop.
 struct Connected(NonNull<PGconn>);
 
 impl Connected {
-    fn to(url: &str) -> Option<Self> {
-        let url = CString::new(url).ok()?;
+    fn to(url: &str) -> Result<Self, String> {
+        let url = CString::new(url).map_err(|error| error.to_string())?;
         // SAFETY: the text ends in NUL and lives until libpq has returned.
-        let connection = Self(NonNull::new(unsafe { pq_sys::PQconnectdb(url.as_ptr()) })?);
+        let connection = NonNull::new(unsafe { pq_sys::PQconnectdb(url.as_ptr()) });
+        let connection = Self(connection.ok_or("no memory for a connection")?);
         // SAFETY: libpq made the connection, and it is not finished yet.
         let status = unsafe { pq_sys::PQstatus(connection.0.as_ptr()) };
-        (status == ConnStatusType::CONNECTION_OK).then_some(connection)
+        if status == ConnStatusType::CONNECTION_OK {
+            Ok(connection)
+        } else {
+            Err(connection.message())
+        }
+    }
+
+    /// What went wrong last, in libpq's words.
+    fn message(&self) -> String {
+        // SAFETY: libpq made the connection, and answers a text that ends in
+        // NUL and lives as long as it, of which a copy is made at once.
+        let message = unsafe { CStr::from_ptr(pq_sys::PQerrorMessage(self.0.as_ptr())) };
+        message.to_string_lossy().trim_end().to_owned()
     }
 
     /// The one number that a query answers.

@@ -247,3 +247,39 @@ fn a_stored_revert_that_was_killed_is_completed_by_the_next() {
         "{schema}"
     );
 }
+
+#[test]
+fn a_stored_revert_by_steps_survives_the_loss_of_its_connection() {
+    let shop = Shop::new(Engine::Postgres);
+    shop.migration(
+        "1_a",
+        "CREATE TABLE a (id INTEGER);\nCREATE TABLE busy (n INTEGER);",
+        "DROP TABLE busy;\nDROP TABLE a;",
+    );
+    shop.steps(
+        "2_i",
+        "CREATE INDEX CONCURRENTLY i ON a (id);",
+        "VACUUM a;\nINSERT INTO a VALUES (1);\nINSERT INTO busy VALUES (1);\nDROP INDEX CONCURRENTLY i;",
+    );
+    shop.run(&["run"]).ok();
+    remove(&shop, "2_i");
+    let (mut application, mut watch) = (shop.connect(), shop.connect());
+    application.execute("BEGIN; LOCK TABLE busy IN ACCESS EXCLUSIVE MODE");
+    let child = shop.start(&["revert", "--only", "2", "--stored-down", "--yes"]);
+    let waits = "SELECT pg_terminate_backend(pid)::text AS text FROM pg_locks \
+                 WHERE NOT granted AND relation = 'busy'::regclass";
+    eventually("its session is ended", || !watch.texts(waits).is_empty());
+    application.execute("COMMIT");
+    shop.finish(child)
+        .ok()
+        .says(&["connection lost", "Reverted shop 2_i"]);
+    assert_eq!(shop.history(), ["1"]);
+    for table in ["a", "busy"] {
+        assert_eq!(
+            shop.texts(&format!("SELECT '1' AS text FROM {table}")),
+            ["1"],
+            "{table}: once"
+        );
+    }
+    assert!(!shop.schema().contains("INDEX i "));
+}

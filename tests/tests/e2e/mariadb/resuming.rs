@@ -116,13 +116,14 @@ fn a_program_that_fails_half_way_is_in_doubt_and_not_repeated() {
     );
     shop.run(&["run"]).exits(1).says(&[
         "statement 2 of 3",
+        "as a program has committed it",
         "statement 2 is in doubt",
         "resolve 2 --step 2",
     ]);
     assert_eq!(marks(&shop), ["1"]);
     shop.run(&["run"])
         .exits(7)
-        .says(&["statement 2 of 3 is in doubt"]);
+        .says(&["statement 2 of 3 is in doubt: it was begun, and its end is not recorded"]);
     shop.run(&["resolve", "2", "--step", "2", "--done"]).ok();
     shop.run(&["run"]).ok();
     assert_eq!(marks(&shop), ["1", "2"]);

@@ -269,3 +269,121 @@ fn looking_at_an_untouched_database_leaves_it_untouched() {
         }
     }
 }
+
+#[test]
+fn what_is_temporary_ends_with_the_file_that_made_it() {
+    for engine in [Engine::Sqlite, Engine::Mariadb] {
+        for steps in [false, true] {
+            let shop = Shop::new(engine);
+            shop.migration(
+                "1_a",
+                "CREATE TEMPORARY TABLE u (x INTEGER);\nINSERT INTO u VALUES (7);\n\
+                 CREATE TABLE kept AS SELECT x FROM u;\nCREATE TEMPORARY TABLE `o``dd` (x INTEGER);",
+                "DROP TABLE kept;",
+            );
+            shop.migration(
+                "2_b",
+                "CREATE TABLE IF NOT EXISTS u (x INTEGER);\nINSERT INTO u VALUES (1);",
+                "DROP TABLE u;",
+            );
+            if steps {
+                for name in ["1_a", "2_b"] {
+                    shop.file(name, "metadata.toml", "run_in_transaction = false\n");
+                }
+            }
+            shop.run(&["run"]).ok();
+            let text = "concat(x, '') AS text";
+            let text = if engine == Engine::Sqlite {
+                "CAST(x AS TEXT) AS text"
+            } else {
+                text
+            };
+            assert_eq!(
+                shop.texts(&format!("SELECT {text} FROM u")),
+                ["1"],
+                "{engine}"
+            );
+            assert_eq!(shop.texts(&format!("SELECT {text} FROM kept")), ["7"]);
+        }
+    }
+}
+
+#[test]
+fn temporary_things_of_every_kind_end_and_those_of_session_setup_stay() {
+    let setup = "session-setup = [\"CREATE TEMP TABLE mine (x)\"]";
+    let shop = Shop::with(Engine::Sqlite, setup);
+    shop.migration(
+        "1_a",
+        "CREATE TABLE t (x INTEGER);\nCREATE TEMP TABLE log (x INTEGER PRIMARY KEY AUTOINCREMENT);\n\
+         CREATE INDEX temp.i ON log (x);\nCREATE TEMP VIEW v AS SELECT x FROM t;\n\
+         CREATE TEMP TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO log VALUES (new.x); END;\n\
+         CREATE TEMP TABLE child (x REFERENCES log (x));\nINSERT INTO t VALUES (1);\nINSERT INTO child VALUES (1);",
+        "DROP TABLE t;",
+    );
+    shop.migration(
+        "2_b",
+        "INSERT INTO t VALUES (2);\nINSERT INTO mine VALUES (1);\n\
+         CREATE TABLE seen AS SELECT group_concat(name) AS text FROM sqlite_temp_master;",
+        "SELECT 1;",
+    );
+    shop.run(&["run"]).ok();
+    assert_eq!(
+        shop.texts("SELECT replace(text, ',sqlite_sequence', '') AS text FROM seen"),
+        ["mine"]
+    );
+}
+
+#[test]
+fn pragmas_that_change_what_statements_mean_end_with_their_file() {
+    for steps in [false, true] {
+        let shop = Shop::new(Engine::Sqlite);
+        shop.migration(
+            "1_a",
+            "CREATE TABLE t (x TEXT);\nINSERT INTO t VALUES ('a'), ('A');\n\
+             PRAGMA case_sensitive_like = ON;\nPRAGMA writable_schema = ON;",
+            "DROP TABLE t;",
+        );
+        shop.migration(
+            "2_b",
+            "DELETE FROM t WHERE x LIKE 'a';\n\
+             CREATE TABLE seen AS SELECT CAST(writable_schema AS TEXT) AS text FROM pragma_writable_schema;",
+            "SELECT 1;",
+        );
+        if steps {
+            shop.file("1_a", "metadata.toml", "run_in_transaction = false\n");
+        }
+        shop.run(&["run"]).ok();
+        assert!(shop.texts("SELECT x AS text FROM t").is_empty());
+        assert_eq!(shop.texts("SELECT text FROM seen"), ["0"]);
+    }
+}
+
+#[test]
+fn a_file_that_lets_itself_only_read_is_recorded_all_the_same() {
+    let shop = Shop::new(Engine::Sqlite);
+    shop.steps(
+        "1_a",
+        "CREATE TABLE t (x INTEGER);\nPRAGMA query_only = ON;\nSELECT 1;\nSELECT 2;\nPRAGMA query_only = OFF;\n\
+         INSERT INTO t VALUES (1);\nPRAGMA query_only = ON;",
+        "DROP TABLE t;",
+    );
+    shop.steps(
+        "2_b",
+        "INSERT INTO t VALUES (2);\nPRAGMA query_only = 1;\nINSERT INTO t VALUES (3);",
+        "SELECT 1;",
+    );
+    shop.run(&["run"])
+        .exits(1)
+        .says(&["2_b stopped at statement 3 of 3", "readonly"]);
+    assert_eq!(shop.history(), ["1"]);
+    shop.file(
+        "2_b",
+        "up.sql",
+        "INSERT INTO t VALUES (2);\nPRAGMA query_only = 1;\nSELECT 3;",
+    );
+    shop.run(&["run"]).ok();
+    assert_eq!(
+        shop.texts("SELECT CAST(x AS TEXT) AS text FROM t"),
+        ["1", "2"]
+    );
+}

@@ -93,6 +93,47 @@ impl Temporaries {
     }
 }
 
+/// A temporary table or sequence of MySQL's, by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemporaryTable {
+    /// The database before the dot.
+    pub database: Option<String>,
+    /// What follows it.
+    pub name: String,
+}
+
+/// What a statement of MySQL's may create that is temporary, or call so
+/// afterwards: by itself, as a block or program, or by a text that it makes a
+/// statement of.
+#[must_use]
+pub fn temporary_tables(statement: &str) -> Vec<TemporaryTable> {
+    let mut texts = super::strings(statement);
+    texts.push(statement.to_owned());
+    let mut names = Vec::new();
+    for text in &texts {
+        let words = crate::tokenize(text, Dialect::MySql)
+            .filter(|token| token.kind == TokenKind::Word)
+            .map(|token| &text[token.range.start..]);
+        for rest in words {
+            let starts = |word: &str| {
+                let head = rest.as_bytes().get(..word.len());
+                head.is_some_and(|head| head.eq_ignore_ascii_case(word.as_bytes()))
+            };
+            if starts("CREATE") {
+                names.extend(created(rest, Dialect::MySql).map(|(_, name)| name));
+            } else if starts("RENAME") || starts("ALTER") {
+                let all: Vec<Lexeme<'_>> = lexemes(rest, Dialect::MySql).collect();
+                names.extend(renamed(&all, Dialect::MySql).into_iter().map(|(_, to)| to));
+            }
+        }
+    }
+    let table = |name: Name| TemporaryTable {
+        database: name.schema,
+        name: name.name,
+    };
+    names.into_iter().map(table).collect()
+}
+
 /// What the statement creates, if that is temporary and outlives it.
 fn created(statement: &str, dialect: Dialect) -> Option<(String, Name)> {
     let opening = Opening::of(statement, dialect);
