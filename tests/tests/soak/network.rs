@@ -147,7 +147,7 @@ const MARKS_QUERY: &str = "SELECT concat(n, '') AS text FROM marks ORDER BY n";
 fn postgresql_frees_the_lock_of_a_host_that_is_gone_busy_or_idle() {
     let mut tally = Tally::new(7, "network cut, PostgreSQL");
     let mut worst = Duration::ZERO;
-    for round in 0..scaled(2) {
+    for _ in 0..scaled(2) {
         for (steps, idle) in [(false, false), (true, false), (true, true)] {
             let (server, host) = (Postgres::primary(), Host::new());
             // In a transaction the wait is a query's, in steps a statement's.
@@ -179,36 +179,17 @@ fn postgresql_frees_the_lock_of_a_host_that_is_gone_busy_or_idle() {
             let held = format!(
                 "SELECT pid::text AS text FROM pg_locks WHERE locktype = 'advisory' AND pid = {pid}"
             );
-            while !texts(&mut gate, &held).is_empty() {
-                assert!(
-                    cut.elapsed() < LONGEST,
-                    "round {round}: the lock is still held"
-                );
-                std::thread::yield_now();
-            }
-            worst = worst.max(cut.elapsed());
+            worst = worst.max(freed(cut, || texts(&mut gate, &held).is_empty()));
             if !idle {
                 gate.batch_execute("SELECT pg_advisory_unlock(77)")
                     .expect("the gate opens");
             }
-            let mut again = workspace.command(&["run"]);
-            again.env("SHOP_DATABASE_URL", server.url("127.0.0.1"));
-            let again = workspace.finish(again);
-            if again.code == Some(7) {
-                resolve(&workspace, &server.url("127.0.0.1"));
-                tally.add("resolves");
-            } else {
-                again.ok();
-            }
+            complete(&workspace, &server.url("127.0.0.1"), &mut tally);
             let marks = texts(&mut gate, MARKS_QUERY);
             host.mend();
             signal("CONT", child.id());
             child.wait_with_output().expect("the old runner ends");
-            assert_eq!(
-                texts(&mut gate, MARKS_QUERY),
-                marks,
-                "the old runner wrote later"
-            );
+            assert_eq!(texts(&mut gate, MARKS_QUERY), marks, "it wrote later");
             assert_eq!(marks, MARKS);
             tally.add("cuts");
         }
@@ -224,7 +205,7 @@ fn postgresql_frees_the_lock_of_a_host_that_is_gone_busy_or_idle() {
 fn mariadb_frees_the_lock_of_a_host_that_is_gone() {
     let mut tally = Tally::new(7, "network cut, MariaDB");
     let mut worst = Duration::ZERO;
-    for round in 0..scaled(2) {
+    for _ in 0..scaled(2) {
         let (server, host) = (Mariadb::start(), Host::new());
         let workspace = gated("DO GET_LOCK('gate', 600);", false);
         let mut gate = server.connect();
@@ -242,31 +223,12 @@ fn mariadb_frees_the_lock_of_a_host_that_is_gone() {
         let held = format!(
             "SELECT concat(ID, '') AS text FROM information_schema.PROCESSLIST WHERE ID = {id}"
         );
-        while !texts(&mut gate, &held).is_empty() {
-            assert!(
-                cut.elapsed() < LONGEST,
-                "round {round}: the lock is still held"
-            );
-            std::thread::yield_now();
-        }
-        worst = worst.max(cut.elapsed());
-        let mut again = workspace.command(&["run"]);
-        again.env("SHOP_DATABASE_URL", server.url("127.0.0.1"));
-        let again = workspace.finish(again);
-        if again.code == Some(7) {
-            resolve(&workspace, &server.url("127.0.0.1"));
-            tally.add("resolves");
-        } else {
-            again.ok();
-        }
+        worst = worst.max(freed(cut, || texts(&mut gate, &held).is_empty()));
+        complete(&workspace, &server.url("127.0.0.1"), &mut tally);
         let marks = texts(&mut gate, MARKS_QUERY);
         host.mend();
         child.wait_with_output().expect("the old runner ends");
-        assert_eq!(
-            texts(&mut gate, MARKS_QUERY),
-            marks,
-            "the old runner wrote later"
-        );
+        assert_eq!(texts(&mut gate, MARKS_QUERY), marks, "it wrote later");
         assert_eq!(marks, MARKS);
         tally.add("cuts");
     }
@@ -277,12 +239,30 @@ fn mariadb_frees_the_lock_of_a_host_that_is_gone() {
     tally.finish("cuts", 2);
 }
 
-/// The statement in doubt is the wait at the gate, which may be repeated.
-fn resolve(workspace: &Workspace, url: &str) {
-    for args in [&["resolve", "2", "--step", "2", "--retry"][..], &["run"]] {
+/// How long after `cut` it is free.
+fn freed(cut: Instant, mut is_free: impl FnMut() -> bool) -> Duration {
+    while !is_free() {
+        assert!(cut.elapsed() < LONGEST, "the lock is still held");
+        std::thread::yield_now();
+    }
+    cut.elapsed()
+}
+
+/// Another runner goes on; the statement that may be in doubt is the wait at
+/// the gate, which may be repeated.
+fn complete(workspace: &Workspace, url: &str, tally: &mut Tally) {
+    let run = |args: &[&str]| {
         let mut command = workspace.command(args);
         command.env("SHOP_DATABASE_URL", url);
-        workspace.finish(command).ok();
+        workspace.finish(command)
+    };
+    let next = run(&["run"]);
+    if next.code == Some(7) {
+        run(&["resolve", "2", "--step", "2", "--retry"]).ok();
+        run(&["run"]).ok();
+        tally.add("resolves");
+    } else {
+        next.ok();
     }
 }
 
