@@ -164,8 +164,8 @@ impl Suite {
         Duration::from_secs(match self {
             Self::Install => 120,
             Self::Fmt | Self::Tidy | Self::Licences => 10,
-            Self::Clippy => 300,
-            Self::ClippyFaults => 20,
+            Self::Clippy => 260,
+            Self::ClippyFaults => 60,
             Self::Doc => 90,
             Self::Shop | Self::Package => 120,
             Self::Test => 400,

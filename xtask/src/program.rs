@@ -33,3 +33,13 @@ pub(crate) fn succeeds(name: &str, arguments: &[&str]) -> bool {
         .status()
         .is_ok_and(|status| status.success())
 }
+
+/// This very program. `cargo test` may have built it anew while it runs: Linux
+/// then has the running one under a name of its own alone.
+pub(crate) fn ourselves() -> std::io::Result<PathBuf> {
+    let running = Path::new("/proc/self/exe");
+    if running.exists() {
+        return Ok(running.to_owned());
+    }
+    env::current_exe()
+}

@@ -8,14 +8,13 @@ pub(crate) mod mariadb;
 pub(crate) mod postgres;
 
 use std::collections::BTreeMap;
-use std::env;
 use std::io::{self, BufRead, BufReader};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
-use crate::account;
+use crate::{account, program};
 
 /// What the tests are told, by the names of environment variables.
 pub(crate) type Variables = BTreeMap<String, String>;
@@ -55,7 +54,7 @@ impl Servers {
     /// A server's programs are missing, or it didn't come up; the supervisor
     /// has then said why on standard error and removed everything.
     pub(crate) fn start(durability: Durability) -> Result<Self> {
-        let executable = env::current_exe().context("failed to find our own executable")?;
+        let executable = program::ourselves().context("failed to find our own executable")?;
         let mut command = Command::new(executable);
         command
             .args(["supervise", "--durability", durability.name()])

@@ -162,7 +162,7 @@ fn version(programs: &Path) -> String {
 impl Pass {
     /// The rows' lines, and whether all have passed.
     fn run(&self, root: &Path, seed: u64) -> Result<(Vec<String>, bool)> {
-        let mut command = Command::new(env::current_exe()?);
+        let mut command = Command::new(program::ourselves()?);
         command
             .current_dir(root)
             .args(["test", "-p", "tests", "--test", self.binary, "--"])

@@ -102,7 +102,8 @@ impl Invocation {
 
     /// Runs it and measures. What it says on standard error goes to `talk`.
     pub(super) fn measure(&self, talk: &Path) -> Result<Sample> {
-        let executable = std::env::current_exe().context("failed to find our own executable")?;
+        let executable =
+            crate::program::ourselves().context("failed to find our own executable")?;
         let mut command = Command::new(executable);
         command.arg("measure").arg("--stderr").arg(talk);
         if let Some(file) = &self.stdin {
